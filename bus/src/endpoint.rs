@@ -1,0 +1,155 @@
+//! Names of the bus and the addresses behind them: `[endpoints]` of hub.toml.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Address;
+
+/// The name of an endpoint, such as `relay_outbound`. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointName(Arc<str>);
+
+impl EndpointName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for EndpointName {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for EndpointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for EndpointName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for EndpointName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for EndpointName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|name| Self(name.into()))
+    }
+}
+
+/// One endpoint: a name and where it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What its messages are known by.
+    pub name: EndpointName,
+    /// A subscriber connects to all of them; a publisher binds the first free one.
+    pub addresses: Vec<Address>,
+}
+
+impl Endpoint {
+    /// An endpoint of that name.
+    pub fn new(name: &str, addresses: impl IntoIterator<Item = Address>) -> Self {
+        Self { name: name.into(), addresses: addresses.into_iter().collect() }
+    }
+}
+
+/// Every endpoint by name.
+///
+/// In a file each is one address or a list of them; `[]` switches a name off that an earlier file gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Endpoints(BTreeMap<EndpointName, Addresses>);
+
+/// The addresses of one endpoint, as read from a string or a list of strings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Addresses(Vec<Address>);
+
+impl Endpoints {
+    /// The endpoint of that name; `None` when there is none or it is switched off.
+    pub fn endpoint(&self, name: &str) -> Option<Endpoint> {
+        let (name, addresses) = self.0.get_key_value(name)?;
+        (!addresses.is_empty()).then(|| Endpoint { name: name.clone(), addresses: addresses.0.clone() })
+    }
+
+    /// Every endpoint that is not switched off, by name.
+    pub fn enabled(&self) -> impl Iterator<Item = Endpoint> {
+        self.0.keys().filter_map(|name| self.endpoint(name.as_str()))
+    }
+}
+
+impl Deref for Endpoints {
+    type Target = BTreeMap<EndpointName, Addresses>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Endpoints {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl FromIterator<Endpoint> for Endpoints {
+    fn from_iter<I: IntoIterator<Item = Endpoint>>(endpoints: I) -> Self {
+        Self(endpoints.into_iter().map(|e| (e.name, Addresses(e.addresses))).collect())
+    }
+}
+
+impl Deref for Addresses {
+    type Target = Vec<Address>;
+
+    fn deref(&self) -> &Vec<Address> {
+        &self.0
+    }
+}
+
+impl From<Vec<Address>> for Addresses {
+    fn from(addresses: Vec<Address>) -> Self {
+        Self(addresses)
+    }
+}
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+/// Not an untagged enum: that would swallow [`crate::AddressError`]'s text.
+struct OneOrMany;
+
+impl<'de> serde::de::Visitor<'de> for OneOrMany {
+    type Value = Addresses;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address such as \"tcp://127.0.0.1:4001\" or a list of them")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Addresses, E> {
+        text.parse().map(|address| Addresses(vec![address])).map_err(E::custom)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Addresses, A::Error> {
+        let mut addresses = Vec::new();
+        while let Some(address) = list.next_element()? {
+            addresses.push(address);
+        }
+        Ok(Addresses(addresses))
+    }
+}

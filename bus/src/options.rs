@@ -1,0 +1,66 @@
+//! The socket options of hub.toml's `[zmq]` table and how they land on a socket.
+
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as human;
+use serde::{Deserialize, Serialize};
+
+/// How sockets behave. Names and defaults are those of Python fedmsg where it has them.
+///
+/// Durations are written as text: `"100ms"`, `"1s"`, `"2m"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Messages that a publisher queues for each slow subscriber before it drops; 0 is no limit.
+    pub high_water_mark: u32,
+    /// Messages that a subscriber queues for each connection before TCP makes the publisher wait; 0 is no limit.
+    pub receive_high_water_mark: u32,
+    /// Threads that move bytes between sockets and the network.
+    pub io_threads: u8,
+    /// How long what was published waits to be sent after a socket closes.
+    #[serde(with = "human")]
+    pub linger: Duration,
+    /// Whether the system probes silent TCP connections.
+    pub tcp_keepalive: bool,
+    /// Unanswered probes until the connection counts as lost.
+    pub tcp_keepalive_cnt: u32,
+    /// Silence until the first probe; whole seconds.
+    #[serde(with = "human")]
+    pub tcp_keepalive_idle: Duration,
+    /// Time between probes; whole seconds.
+    #[serde(with = "human")]
+    pub tcp_keepalive_intvl: Duration,
+    /// Wait until the first attempt to reconnect; it doubles with each attempt.
+    #[serde(with = "human")]
+    pub reconnect_ivl: Duration,
+    /// The longest wait between attempts to reconnect.
+    #[serde(with = "human")]
+    pub reconnect_ivl_max: Duration,
+    /// Time between ZMTP pings, which find peers that are connected but dead; 0 sends none.
+    ///
+    /// A connection counts as lost after three of them without a byte from the peer. Peers older than ZMTP 3.1 (libzmq
+    /// 4.2) are never pinged.
+    #[serde(with = "human")]
+    pub heartbeat_ivl: Duration,
+    /// Bytes of the largest frame a peer may send; a larger one ends its connection.
+    pub max_message_size: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            high_water_mark: 0,
+            receive_high_water_mark: 10_000,
+            io_threads: 1,
+            linger: Duration::from_secs(1),
+            tcp_keepalive: true,
+            tcp_keepalive_cnt: 3,
+            tcp_keepalive_idle: Duration::from_secs(60),
+            tcp_keepalive_intvl: Duration::from_secs(5),
+            reconnect_ivl: Duration::from_millis(100),
+            reconnect_ivl_max: Duration::from_secs(1),
+            heartbeat_ivl: Duration::from_secs(30),
+            max_message_size: 256 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! How each endpoint is doing, readable from any thread.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::{Address, EndpointName};
+
+/// One endpoint as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// Its name.
+    pub name: EndpointName,
+    /// Messages received, malformed ones included.
+    pub messages: u64,
+    /// Bytes received, topics and bodies.
+    pub bytes: u64,
+    /// When the last message came, to the batch.
+    pub last_message: Option<SystemTime>,
+    /// Each of its addresses.
+    pub addresses: Vec<AddressStatus>,
+}
+
+/// One address of an endpoint as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressStatus {
+    /// As configured; once bound, with the real port.
+    pub address: Address,
+    /// Connected or not.
+    pub state: State,
+    /// Connections made so far (of a bound address: accepted).
+    pub connects: u64,
+    /// Connections lost so far.
+    pub disconnects: u64,
+}
+
+/// The state of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The host's name is being looked up for the first time.
+    Resolving,
+    /// The first attempt is under way.
+    Connecting,
+    /// Connected, and the peer speaks ZeroMQ.
+    Connected,
+    /// Not connected; it is retried for ever.
+    Down {
+        /// Why.
+        reason: DownReason,
+        /// Since when.
+        since: SystemTime,
+        /// Failed attempts since then.
+        attempts: u32,
+    },
+    /// Bound and open to peers.
+    Bound,
+}
+
+/// Why an address is down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    /// The host's name does not resolve; the resolver's words.
+    Unresolvable(String),
+    /// No connection could be made. libzmq does not tell whether refused or timed out.
+    Unreachable,
+    /// The peer went away.
+    Lost,
+    /// Something answers that does not speak ZeroMQ's protocol.
+    NotZeroMq,
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unresolvable(error) => write!(f, "the host name does not resolve ({error})"),
+            Self::Unreachable => f.write_str("nothing answers there"),
+            Self::Lost => f.write_str("the peer went away"),
+            Self::NotZeroMq => f.write_str("what answers there does not speak ZeroMQ"),
+        }
+    }
+}
+
+/// A shared view of every endpoint of one subscriber. Cheap to clone and to read.
+#[derive(Clone, Debug, Default)]
+pub struct StatusBoard(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    endpoints: Mutex<BTreeMap<EndpointName, Entry>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Entry {
+    traffic: Arc<Traffic>,
+    addresses: Vec<AddressStatus>,
+}
+
+impl StatusBoard {
+    /// Every endpoint, by name.
+    pub fn snapshot(&self) -> Vec<EndpointStatus> {
+        self.lock().iter().map(|(name, entry)| entry.status(name)).collect()
+    }
+
+    /// One endpoint, if it is open.
+    pub fn endpoint(&self, name: &str) -> Option<EndpointStatus> {
+        self.lock().get_key_value(name).map(|(name, entry)| entry.status(name))
+    }
+
+    /// Waits until the snapshot fulfils the condition; false when it does not within the time.
+    ///
+    /// It is looked at again when a state changes, not when messages arrive.
+    pub fn wait(&self, timeout: Duration, mut condition: impl FnMut(&[EndpointStatus]) -> bool) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut endpoints = self.lock();
+        loop {
+            let snapshot: Vec<_> = endpoints.iter().map(|(name, entry)| entry.status(name)).collect();
+            if condition(&snapshot) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            endpoints =
+                self.0.changed.wait_timeout(endpoints, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub(crate) fn insert(&self, name: &EndpointName, addresses: Vec<AddressStatus>) -> Arc<Traffic> {
+        let traffic = Arc::new(Traffic::default());
+        self.lock().insert(name.clone(), Entry { traffic: Arc::clone(&traffic), addresses });
+        self.0.changed.notify_all();
+        traffic
+    }
+
+    pub(crate) fn remove(&self, name: &EndpointName) {
+        self.lock().remove(name);
+        self.0.changed.notify_all();
+    }
+
+    pub(crate) fn update(&self, name: &EndpointName, index: usize, change: impl FnOnce(&mut AddressStatus)) {
+        let mut endpoints = self.lock();
+        if let Some(address) = endpoints.get_mut(name).and_then(|entry| entry.addresses.get_mut(index)) {
+            change(address);
+            self.0.changed.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<EndpointName, Entry>> {
+        // Nothing under the lock can leave the map half-changed.
+        self.0.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn status(&self, name: &EndpointName) -> EndpointStatus {
+        EndpointStatus {
+            name: name.clone(),
+            messages: self.traffic.messages.load(Ordering::Relaxed),
+            bytes: self.traffic.bytes.load(Ordering::Relaxed),
+            last_message: self.traffic.last_message(),
+            addresses: self.addresses.clone(),
+        }
+    }
+}
+
+impl AddressStatus {
+    pub(crate) fn new(address: Address, state: State) -> Self {
+        Self { address, state, connects: 0, disconnects: 0 }
+    }
+}
+
+/// What an endpoint has received: written by the receiving thread, read by any.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    /// Milliseconds since the epoch; 0 is never.
+    last: AtomicU64,
+}
+
+impl Traffic {
+    pub(crate) fn add(&self, messages: usize, bytes: usize) {
+        self.messages.fetch_add(messages as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.last.store(now.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn last_message(&self) -> Option<SystemTime> {
+        match self.last.load(Ordering::Relaxed) {
+            0 => None,
+            millis => Some(SystemTime::UNIX_EPOCH + Duration::from_millis(millis)),
+        }
+    }
+}

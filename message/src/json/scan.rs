@@ -1,0 +1,286 @@
+//! The one scanner: accepts what `json.loads` accepts and tells a [`Sink`] where things are.
+
+use std::ops::Range;
+
+use thiserror::Error;
+
+/// The most digits an integer may have. CPython has this limit since 3.11, against quadratic conversions.
+const MAX_INTEGER_DIGITS: usize = 4300;
+
+/// Why a text is not what `json.loads` accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{problem} at byte {at}")]
+pub struct Error {
+    /// The offset of the byte where it was noticed.
+    pub at: usize,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+/// What can be wrong with a JSON text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Problem {
+    #[error("expected a value")]
+    ExpectedValue,
+    #[error("expected a key in double quotes")]
+    ExpectedKey,
+    #[error("expected `:`")]
+    ExpectedColon,
+    #[error("expected `,` or the closing bracket")]
+    ExpectedComma,
+    #[error("unterminated string")]
+    UnterminatedString,
+    #[error("bare control character in a string")]
+    ControlCharacter,
+    #[error("invalid escape in a string")]
+    InvalidEscape,
+    #[error("integer of more than {MAX_INTEGER_DIGITS} digits")]
+    HugeInteger,
+    #[error("text behind the end of the value")]
+    TrailingText,
+    #[error("the value is no object")]
+    NotAnObject,
+}
+
+/// What sort of value begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Object,
+    Array,
+    String,
+    Integer,
+    Float,
+    /// `null`, `true`, `false`, `NaN`, `Infinity`, `-Infinity`.
+    Word,
+}
+
+/// Hears what the scanner sees, in the order of the text. All places are byte offsets.
+pub(super) trait Sink {
+    /// A key with its quotes; its value follows.
+    fn key(&mut self, token: Range<usize>);
+    /// A value that is no container.
+    fn scalar(&mut self, kind: Kind, token: Range<usize>);
+    /// An object or array begins; what it holds follows, then its `close`.
+    fn open(&mut self, kind: Kind, at: usize);
+    /// The innermost open container ends just before `end`.
+    fn close(&mut self, end: usize);
+}
+
+/// Scans the whole of `text`.
+pub(super) fn scan(text: &str, sink: &mut impl Sink) -> Result<(), Error> {
+    let bytes = text.as_bytes();
+    let mut open: Vec<Kind> = Vec::new();
+    let mut at = skip_space(bytes, 0);
+    loop {
+        // A value begins here.
+        match bytes.get(at) {
+            Some(&bracket @ (b'{' | b'[')) => {
+                let (kind, closing) =
+                    if bracket == b'{' { (Kind::Object, b'}') } else { (Kind::Array, b']') };
+                sink.open(kind, at);
+                at = skip_space(bytes, at + 1);
+                if bytes.get(at) == Some(&closing) {
+                    at += 1;
+                    sink.close(at);
+                } else {
+                    open.push(kind);
+                    if kind == Kind::Object {
+                        at = key(bytes, at, sink)?;
+                    }
+                    continue;
+                }
+            }
+            _ => {
+                let (kind, end) = scalar(bytes, at)?;
+                sink.scalar(kind, at..end);
+                at = end;
+            }
+        }
+        // A value has ended: go on with the container around it, or end that one too.
+        loop {
+            at = skip_space(bytes, at);
+            match (open.last(), bytes.get(at)) {
+                (None, None) => return Ok(()),
+                (None, Some(_)) => return fail(at, Problem::TrailingText),
+                (Some(Kind::Object), Some(b',')) => {
+                    at = key(bytes, skip_space(bytes, at + 1), sink)?;
+                    break;
+                }
+                (Some(_), Some(b',')) => {
+                    at = skip_space(bytes, at + 1);
+                    break;
+                }
+                (Some(Kind::Object), Some(b'}')) | (Some(Kind::Array), Some(b']')) => {
+                    open.pop();
+                    at += 1;
+                    sink.close(at);
+                }
+                (Some(_), _) => return fail(at, Problem::ExpectedComma),
+            }
+        }
+    }
+}
+
+fn fail<T>(at: usize, problem: Problem) -> Result<T, Error> {
+    Err(Error { at, problem })
+}
+
+fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// A key and its colon; gives where its value begins.
+fn key(bytes: &[u8], at: usize, sink: &mut impl Sink) -> Result<usize, Error> {
+    if bytes.get(at) != Some(&b'"') {
+        return fail(at, Problem::ExpectedKey);
+    }
+    let end = string(bytes, at)?;
+    sink.key(at..end);
+    let colon = skip_space(bytes, end);
+    if bytes.get(colon) != Some(&b':') {
+        return fail(colon, Problem::ExpectedColon);
+    }
+    Ok(skip_space(bytes, colon + 1))
+}
+
+/// The kind and the end of the scalar that begins at `at`.
+fn scalar(bytes: &[u8], at: usize) -> Result<(Kind, usize), Error> {
+    match bytes.get(at) {
+        Some(b'"') => return Ok((Kind::String, string(bytes, at)?)),
+        Some(b'-' | b'0'..=b'9') => {
+            if let Some(number) = number(bytes, at)? {
+                return Ok(number);
+            }
+        }
+        _ => {}
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    ["null", "true", "false", "NaN", "Infinity", "-Infinity"]
+        .into_iter()
+        .find(|word| rest.starts_with(word.as_bytes()))
+        .map(|word| (Kind::Word, at + word.len()))
+        .ok_or(Error { at, problem: Problem::ExpectedValue })
+}
+
+/// The end of the string whose opening quote is at `start`.
+fn string(bytes: &[u8], start: usize) -> Result<usize, Error> {
+    let mut at = start + 1;
+    loop {
+        at += plain_len(bytes.get(at..).unwrap_or_default());
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => match bytes.get(at + 1) {
+                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
+                Some(b'u') if is_hex4(bytes.get(at + 2..at + 6)) => at += 6,
+                _ => return fail(at, Problem::InvalidEscape),
+            },
+            Some(_) => return fail(at, Problem::ControlCharacter),
+            None => return fail(start, Problem::UnterminatedString),
+        }
+    }
+}
+
+fn is_hex4(digits: Option<&[u8]>) -> bool {
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// How many bytes there are before the first one that means something inside a string.
+fn plain_len(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).unwrap_or(bytes.len())
+}
+
+/// The kind and the end of the number that begins at `start`, if one does. Like Python, it ends before a point or an
+/// exponent that lacks its digits.
+fn number(bytes: &[u8], start: usize) -> Result<Option<(Kind, usize)>, Error> {
+    let first = start + usize::from(bytes.get(start) == Some(&b'-'));
+    let end = match bytes.get(first) {
+        Some(b'0') => first + 1,
+        Some(b'1'..=b'9') => skip_digits(bytes, first),
+        _ => return Ok(None),
+    };
+    let fraction = match bytes.get(end) {
+        Some(b'.') => at_least_one_digit(bytes, end + 1).unwrap_or(end),
+        _ => end,
+    };
+    let exponent = match (bytes.get(fraction), bytes.get(fraction + 1)) {
+        (Some(b'e' | b'E'), Some(b'+' | b'-')) => at_least_one_digit(bytes, fraction + 2).unwrap_or(fraction),
+        (Some(b'e' | b'E'), _) => at_least_one_digit(bytes, fraction + 1).unwrap_or(fraction),
+        _ => fraction,
+    };
+    if exponent > end {
+        Ok(Some((Kind::Float, exponent)))
+    } else if end - first > MAX_INTEGER_DIGITS {
+        fail(start, Problem::HugeInteger)
+    } else {
+        Ok(Some((Kind::Integer, end)))
+    }
+}
+
+fn skip_digits(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+        at += 1;
+    }
+    at
+}
+
+fn at_least_one_digit(bytes: &[u8], at: usize) -> Option<usize> {
+    Some(skip_digits(bytes, at)).filter(|&end| end > at)
+}
+
+/// Calls `visit` with each member of the object that `text` is: the key's token with its quotes (see
+/// [`super::decode`]) and the text of the value. Members come in the order of the text; of those with the same key Python
+/// keeps the last.
+///
+/// # Errors
+/// [`Error`] when `text` is not what `json.loads` accepts, or no object. Members seen before that have been
+/// visited.
+pub fn members<'t>(text: &'t str, visit: impl FnMut(&'t str, &'t str)) -> Result<(), Error> {
+    let mut sink = Members { text, visit, depth: 0, key: "", value_at: 0, is_object: false };
+    scan(text, &mut sink)?;
+    if sink.is_object { Ok(()) } else { fail(skip_space(text.as_bytes(), 0), Problem::NotAnObject) }
+}
+
+/// Picks the members of the outermost object.
+struct Members<'t, F> {
+    text: &'t str,
+    visit: F,
+    depth: usize,
+    key: &'t str,
+    value_at: usize,
+    is_object: bool,
+}
+
+impl<'t, F: FnMut(&'t str, &'t str)> Sink for Members<'t, F> {
+    fn key(&mut self, token: Range<usize>) {
+        if self.depth == 1 {
+            self.key = &self.text[token];
+        }
+    }
+
+    fn scalar(&mut self, _: Kind, token: Range<usize>) {
+        if self.depth == 1 && self.is_object {
+            (self.visit)(self.key, &self.text[token]);
+        }
+    }
+
+    fn open(&mut self, kind: Kind, at: usize) {
+        match self.depth {
+            0 => self.is_object = kind == Kind::Object,
+            1 => self.value_at = at,
+            _ => {}
+        }
+        self.depth += 1;
+    }
+
+    fn close(&mut self, end: usize) {
+        self.depth -= 1;
+        if self.depth == 1 && self.is_object {
+            (self.visit)(self.key, &self.text[self.value_at..end]);
+        }
+    }
+}

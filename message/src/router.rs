@@ -1,0 +1,64 @@
+//! From a topic frame to those who want it, with a memory of the topics seen lately.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+
+use crate::topic::text_of;
+use crate::{PatternSet, Topic, TopicError};
+
+/// How many topics a router remembers. A bus has some hundreds.
+const REMEMBERED_TOPICS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
+
+/// Longer topics, in bytes, are matched anew each time, so that what is remembered stays small whoever sends.
+const LONGEST_REMEMBERED: usize = 512;
+
+/// Answers who wants the messages of a topic.
+///
+/// Belongs to one thread, which is why it needs no lock.
+#[derive(Debug)]
+pub struct Router<K> {
+    patterns: PatternSet<K>,
+    lately: LruCache<Topic, Arc<[K]>>,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route<K> {
+    /// Its topic; the text is shared with earlier routes of the same topic.
+    pub topic: Topic,
+    /// Who wants it: each once, in ascending order.
+    pub keys: Arc<[K]>,
+}
+
+impl<K: Copy + Ord> Router<K> {
+    /// A router by these patterns.
+    #[must_use]
+    pub fn new(patterns: PatternSet<K>) -> Self {
+        Self { patterns, lately: LruCache::new(REMEMBERED_TOPICS) }
+    }
+
+    /// The topic in the first frame of a bus message, and who wants it.
+    ///
+    /// # Errors
+    /// [`TopicError`] when the frame is empty or not UTF-8.
+    pub fn route(&mut self, frame: &[u8]) -> Result<Route<K>, TopicError> {
+        let text = text_of(frame)?;
+        if let Some((topic, keys)) = self.lately.get_key_value(text) {
+            return Ok(Route { topic: topic.clone(), keys: keys.clone() });
+        }
+        let topic = Topic::new(text)?;
+        let keys: Arc<[K]> = self.patterns.matches(text).into();
+        if text.len() <= LONGEST_REMEMBERED {
+            self.lately.put(topic.clone(), keys.clone());
+        }
+        Ok(Route { topic, keys })
+    }
+
+    /// The patterns it goes by.
+    #[must_use]
+    pub fn patterns(&self) -> &PatternSet<K> {
+        &self.patterns
+    }
+}

@@ -1,2 +1,71 @@
+//! The one configuration that the hub and the commands read: where it comes from, how its layers
+//! merge, and what each hub-owned key means.
+//!
+//! Layers, later ones win, tables merge deeply and lists are replaced:
+//! built-in defaults, `/etc/fedmsg/hub.toml`, `/etc/fedmsg/hub.d/*.toml`, `./hub.toml`,
+//! `./hub.d/*.toml`, `--config`, environment `FEDMSG_HUB__…`, command line.
+//!
+//! A consumer's own table is not known here: it is kept as it was written, and its plugin says later what
+//! it means (see [`Configuration::switch`]). What nobody claims is an error
+//! ([`Configuration::unclaimed`]). Every [`Problem`] names file, line and key.
 #![forbid(unsafe_code)]
-//! TBD
+
+mod claim;
+mod layer;
+mod origin;
+mod problem;
+mod schema;
+mod sources;
+mod tree;
+
+pub use claim::{ConfigKey, ConfigKeyError, Switch};
+pub use origin::Origin;
+pub use problem::{Problem, Problems};
+pub use schema::{HubSettings, LogFormat, LogSettings, PublishMode, PublishSettings, Settings};
+pub use sources::Sources;
+
+use std::path::{Path, PathBuf};
+
+use origin::Origins;
+use serde_json::{Map, Value};
+
+/// A loaded configuration: the hub's own settings, checked, and the consumers' tables, not yet claimed.
+#[derive(Debug)]
+pub struct Configuration {
+    settings: Settings,
+    tree: Map<String, Value>,
+    consumer_roots: Vec<String>,
+    origins: Origins,
+    files: Vec<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads and merges every layer, and checks all keys that the hub owns.
+    ///
+    /// # Errors
+    /// All problems at once, each with its place: files that can't be read or parsed, values of the wrong
+    /// type, and unknown keys inside the hub's tables.
+    pub fn load(sources: &Sources) -> Result<Self, Problems> {
+        let (layers, files) = sources.layers()?;
+        let (tree, origins) = tree::merge(layers)?;
+        let (settings, consumer_roots) = schema::check(&tree, &origins)?;
+        Ok(Self { settings, tree, consumer_roots, origins, files })
+    }
+
+    /// The keys that the hub owns.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The files that were read, in the order in which they were merged.
+    #[must_use]
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
+    }
+
+    /// Says of the key at `path` that `message`, with the place where the key was written.
+    pub fn problem(&self, path: &[&str], message: impl Into<String>) -> Problem {
+        Problem::new(self.origins.of(path), path.join("."), message)
+    }
+}

@@ -1,0 +1,124 @@
+//! Messages that originate here: composed as Python's fedmsg composes them, and sent where the
+//! configuration says.
+//!
+//! Used by the hub, on behalf of its plugins, and by the commands that publish. Forwarding someone else's
+//! message is not its business: that goes unchanged through `bus`.
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use bus::{BusError, Context, Publish, PublishError, Publisher, Unsent};
+use message::{Draft, Naming, Topic};
+use settings::{PublishMode, Settings};
+
+/// A publishing process: its name for itself, its counter, its socket.
+pub struct Sender {
+    naming: Naming,
+    username: String,
+    count: AtomicU64,
+    publisher: Publisher,
+    mode: PublishMode,
+    wait: Duration,
+}
+
+/// The socket for publishing could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// `publish.endpoint` is not among `[endpoints]`.
+    #[error("publish.endpoint = \"{0}\" is not among [endpoints]; add `{0} = \"tcp://…\"` there")]
+    NoEndpoint(String),
+    /// The socket.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// A message that was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// What was to be the message is no JSON.
+    #[error("the message is not JSON: {0}")]
+    NotJson(#[from] message::json::Error),
+    /// Nobody takes it.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl Sender {
+    /// Opens the socket that `[publish]` describes.
+    ///
+    /// # Errors
+    /// The endpoint isn't configured or can't be bound. That nobody is there yet is no error.
+    pub fn open(context: &Context, settings: &Settings) -> Result<Self, OpenError> {
+        let name = &settings.publish.endpoint;
+        let endpoint =
+            settings.endpoints.endpoint(name).ok_or_else(|| OpenError::NoEndpoint(name.clone()))?;
+        let publisher = match settings.publish.mode {
+            PublishMode::Connect => context.connect_publisher(&endpoint)?,
+            PublishMode::Bind => {
+                let (publisher, address) = context.bind_publisher(&endpoint)?;
+                tracing::info!(endpoint = %endpoint.name, %address, "publishing");
+                publisher
+            }
+        };
+        Ok(Self {
+            naming: settings.naming(),
+            username: username(),
+            count: AtomicU64::new(0),
+            publisher,
+            mode: settings.publish.mode,
+            wait: settings.publish.wait,
+        })
+    }
+
+    /// The topic of what `modname` publishes as `topic`.
+    #[must_use]
+    pub fn topic(&self, modname: &str, topic: &str) -> Topic {
+        self.naming.topic(modname, topic)
+    }
+
+    /// Waits until a relay is there that takes `topic`; false if none came in time.
+    #[must_use]
+    pub fn wait_for_relay(&mut self, topic: &Topic, timeout: Duration) -> bool {
+        self.publisher.wait_for_subscriber(topic.as_bytes(), timeout)
+    }
+
+    /// Composes a message from `msg`, a JSON text, and sends it. Where messages go to a relay, waits for it
+    /// as long as `publish.wait` says.
+    ///
+    /// # Errors
+    /// `msg` is not JSON, or nobody was there to take the message.
+    pub fn send(&mut self, topic: &Topic, msg: &str) -> Result<(), SendError> {
+        let now = jiff::Zoned::now();
+        let body = Draft {
+            topic,
+            msg: msg.as_bytes(),
+            msg_id: &message::msg_id(i32::from(now.year()), &uuid::Uuid::new_v4().to_string()),
+            timestamp: now.timestamp().as_second(),
+            i: self.count.fetch_add(1, Relaxed) + 1,
+            username: &self.username,
+        }
+        .compose()?;
+        if self.mode == PublishMode::Connect {
+            let _there = self.publisher.wait_for_subscriber(topic.as_bytes(), self.wait);
+        }
+        Ok(self.publisher.publish(topic.as_bytes(), &body)?)
+    }
+
+    /// Returns when all that was sent has left the process.
+    ///
+    /// # Errors
+    /// Something had not in time; it is given up.
+    pub fn close(self, timeout: Duration) -> Result<(), Unsent> {
+        Box::new(self.publisher).close(timeout)
+    }
+}
+
+/// Who publishes, found as Python's `getpass.getuser` finds it.
+fn username() -> String {
+    ["LOGNAME", "USER", "LNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
+        .or_else(|| whoami::username().ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,132 @@
+//! Which files, variables and arguments make up the configuration, and in which order.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::layer::Layer;
+use crate::{Origin, Problem, Problems};
+
+const SYSTEM: &str = "/etc/fedmsg";
+const VARIABLE_PREFIX: &str = "FEDMSG_HUB__";
+
+/// Where to look for configuration. [`Sources::from_environment`] is what every program uses; tests build
+/// their own, so that none depends on the machine it runs on.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Folders that may hold `hub.toml` and `hub.d/*.toml`; what is absent is skipped.
+    pub folders: Vec<PathBuf>,
+    /// Files, or folders of `*.toml`, that must exist (`--config`), merged after the folders.
+    pub required: Vec<PathBuf>,
+    /// Environment variables; those that begin with `FEDMSG_HUB__` count, `__` stands for the dot.
+    pub variables: Vec<(String, String)>,
+    /// `KEY=VALUE` from the command line (`--set`).
+    pub assignments: Vec<String>,
+}
+
+impl Sources {
+    /// `/etc/fedmsg`, the current folder, the process's environment, and what the command line adds.
+    ///
+    /// `FEDMSG_CONFIG` names one file or folder that is read in place of `/etc/fedmsg` and the current
+    /// folder, as in Python's fedmsg (`fedmsg/config.py`).
+    #[must_use]
+    pub fn from_environment(required: Vec<PathBuf>, assignments: Vec<String>) -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        match std::env::var_os("FEDMSG_CONFIG").filter(|only| !only.is_empty()) {
+            Some(only) => {
+                let required = std::iter::once(PathBuf::from(only)).chain(required).collect();
+                Self { folders: Vec::new(), required, variables, assignments }
+            }
+            None => {
+                let folders = vec![PathBuf::from(SYSTEM), PathBuf::from(".")];
+                Self { folders, required, variables, assignments }
+            }
+        }
+    }
+
+    /// Every layer above the built-in defaults, in order, and the files among them.
+    pub(crate) fn layers(&self) -> Result<(Vec<Layer>, Vec<PathBuf>), Problems> {
+        let mut files = Vec::new();
+        let mut problems = Vec::new();
+        for folder in &self.folders {
+            let main = folder.join("hub.toml");
+            if main.exists() {
+                files.push(main);
+            }
+            let folder = folder.join("hub.d");
+            if folder.is_dir() {
+                match toml_files(&folder) {
+                    Ok(found) => files.extend(found),
+                    Err(error) => problems.push(unreadable(&folder, &error)),
+                }
+            }
+        }
+        for path in &self.required {
+            match if path.is_dir() { toml_files(path) } else { Ok(vec![path.clone()]) } {
+                Ok(found) => files.extend(found),
+                Err(error) => problems.push(unreadable(path, &error)),
+            }
+        }
+        let mut layers = Vec::new();
+        for path in &files {
+            let layer = std::fs::read_to_string(path)
+                .map_err(|error| unreadable(path, &error))
+                .and_then(|text| Layer::from_file(path, &text));
+            match layer {
+                Ok(layer) => layers.push(layer),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        layers.extend(self.variable_layers());
+        for assignment in &self.assignments {
+            match assignment.split_once('=') {
+                Some((key, value)) if !key.trim().is_empty() => {
+                    let path = key.trim().split('.').map(str::to_owned).collect();
+                    layers.push(Layer::from_assignment(path, value.trim(), &Origin::CommandLine));
+                }
+                _ => problems.push(Problem::new(
+                    Origin::CommandLine,
+                    "",
+                    format!(
+                        "`{assignment}` is not KEY=VALUE; write for example `--set hub.drain_deadline=30s`"
+                    ),
+                )),
+            }
+        }
+        if problems.is_empty() { Ok((layers, files)) } else { Err(Problems(problems)) }
+    }
+
+    fn variable_layers(&self) -> impl Iterator<Item = Layer> {
+        let mut ours: Vec<_> =
+            self.variables.iter().filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)).collect();
+        ours.sort();
+        ours.into_iter().map(|(name, value)| {
+            let key = name[VARIABLE_PREFIX.len()..].to_lowercase();
+            let path = key.split("__").map(str::to_owned).collect();
+            Layer::from_assignment(path, value, &Origin::Environment(name.clone()))
+        })
+    }
+}
+
+fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let mend = match error.kind() {
+        io::ErrorKind::NotFound => "; check the path",
+        io::ErrorKind::PermissionDenied => "; make it readable for the user the program runs as",
+        io::ErrorKind::InvalidData => "; TOML is UTF-8",
+        _ => "",
+    };
+    Problem::new(Origin::File(path.to_owned(), None), "", format!("cannot be read: {error}{mend}"))
+}

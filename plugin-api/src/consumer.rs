@@ -1,0 +1,52 @@
+//! What a plugin's author writes: a [`Consumer`].
+
+use message::Pattern;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Failure, StartError};
+use crate::hub::Hub;
+use crate::message::Message;
+
+/// A consumer of bus messages.
+///
+/// It is started, fed and stopped on one thread, one message at a time. A panic in any of its functions is an
+/// error of that call and ends nothing else.
+pub trait Consumer: Sized + Send + 'static {
+    /// Its name in logs, statistics and on the command line; no other consumer of the hub may have it.
+    const NAME: &'static str;
+
+    /// The dotted key of the configuration that switches the consumer on, `"myconsumer.enabled"`. The rest of the
+    /// table that holds it (here `[myconsumer]`) is its [`Config`](Self::Config).
+    const CONFIG_KEY: &'static str;
+
+    /// The consumer's configuration; `()` if it has none. A key of the table that it doesn't know is an error
+    /// that the operator gets to see, with or without `deny_unknown_fields`.
+    type Config: DeserializeOwned;
+
+    /// The topics that it gets messages of. Each is a glob over the whole topic, as Python's `fnmatch` reads it;
+    /// a message that several of them match comes once.
+    fn topics(config: &Self::Config) -> Vec<Pattern>;
+
+    /// Names of endpoints that the hub shall bind for this consumer alone, as a relay needs: what publishers send
+    /// there comes to this consumer whatever its topic, and to no other.
+    fn inbound(config: &Self::Config) -> Vec<String> {
+        let _ = config;
+        Vec::new()
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Say [retry](StartError::retry) if it can work later as it is, [fatal](StartError::fatal) if the operator
+    /// has to mend something; `?` on any error is fatal.
+    fn start(config: Self::Config, hub: Hub) -> Result<Self, StartError>;
+
+    /// Takes one message.
+    ///
+    /// # Errors
+    /// [`Failure`] says what shall become of the message; `?` on any error is a retry.
+    fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure>;
+
+    /// Tidies up: nothing is called after it. The hub waits for it only until its deadline.
+    fn stop(self) {}
+}

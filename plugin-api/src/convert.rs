@@ -1,0 +1,78 @@
+//! Between the types that people see and those that cross.
+
+use std::time::Duration;
+
+use abi_stable::std_types::RString;
+
+use crate::abi;
+use crate::error::{ConfigProblem, Failure, FailureKind, Panicked, StartError};
+
+impl From<Option<Failure>> for abi::Failure {
+    fn from(failure: Option<Failure>) -> Self {
+        let Some(failure) = failure else {
+            return Self {
+                kind: abi::NO_FAILURE,
+                reserved: 0,
+                retry_after: abi::NO_DELAY,
+                reason: RString::new(),
+            };
+        };
+        let kind = match failure.kind() {
+            FailureKind::Retry => abi::RETRY,
+            FailureKind::Drop => abi::DROP,
+            FailureKind::Stop => abi::STOP,
+            FailureKind::Panic => abi::PANIC,
+        };
+        let milliseconds = |delay: Duration| u64::try_from(delay.as_millis()).unwrap_or(abi::NO_DELAY);
+        let retry_after = failure.retry_after().map_or(abi::NO_DELAY, milliseconds);
+        Self { kind, reserved: 0, retry_after, reason: failure.reason().into() }
+    }
+}
+
+impl From<abi::Failure> for Option<Failure> {
+    fn from(failure: abi::Failure) -> Self {
+        let kind = match failure.kind {
+            abi::NO_FAILURE => return None,
+            abi::DROP => FailureKind::Drop,
+            abi::STOP => FailureKind::Stop,
+            abi::PANIC => FailureKind::Panic,
+            // Also a kind of a newer plugin: the one answer that loses nothing.
+            _ => FailureKind::Retry,
+        };
+        let error = Failure::new(kind, failure.reason);
+        Some(match failure.retry_after {
+            abi::NO_DELAY => error,
+            milliseconds => error.after(Duration::from_millis(milliseconds)),
+        })
+    }
+}
+
+impl From<StartError> for abi::StartError {
+    fn from(error: StartError) -> Self {
+        Self { retryable: error.is_retryable(), reason: error.reason().into() }
+    }
+}
+
+impl From<abi::StartError> for StartError {
+    fn from(error: abi::StartError) -> Self {
+        if error.retryable { Self::retry(error.reason) } else { Self::fatal(error.reason) }
+    }
+}
+
+impl From<Panicked> for abi::Panicked {
+    fn from(panicked: Panicked) -> Self {
+        Self { message: panicked.message.into(), location: panicked.location.into() }
+    }
+}
+
+impl From<abi::Panicked> for Panicked {
+    fn from(panicked: abi::Panicked) -> Self {
+        Self { message: panicked.message.into(), location: panicked.location.into() }
+    }
+}
+
+impl From<ConfigProblem> for abi::Problem {
+    fn from(problem: ConfigProblem) -> Self {
+        Self { key_path: problem.key_path.into(), message: problem.message.into() }
+    }
+}

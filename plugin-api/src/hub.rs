@@ -1,0 +1,78 @@
+//! The hub as a plugin's author sees it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::bridge::Context;
+use crate::error::{PublishError, StartError};
+use crate::message::Message;
+
+/// A consumer's handle of its hub. Cheap to clone; usable from any thread, also after the consumer's stop.
+#[derive(Clone)]
+pub struct Hub {
+    context: Arc<Context>,
+}
+
+impl Hub {
+    pub(crate) fn new(context: Arc<Context>) -> Self {
+        Self { context }
+    }
+
+    /// Publishes a message on the bus. `topic` is completed with prefix and environment by the hub's
+    /// configuration unless it begins with the prefix: `git.receive` becomes `org.fedoraproject.dev.git.receive`.
+    ///
+    /// # Errors
+    /// The hub has nowhere to publish or refuses the message. As a [`Failure`](crate::Failure) it is a retry.
+    pub fn publish(&self, topic: &str, msg: &impl Serialize) -> Result<(), PublishError> {
+        let json = serde_json::to_string(msg).map_err(|error| {
+            PublishError::new(format_args!("the message cannot be written as JSON: {error}"))
+        })?;
+        sent(self.context.host.publish(topic.into(), json.as_str().into()))
+    }
+
+    /// Opens a publisher on the endpoint of that name in the hub's configuration (its first free address), for
+    /// consumers that repeat messages. It lives as long as the hub.
+    ///
+    /// # Errors
+    /// There is no such endpoint, or none of its addresses is free.
+    pub fn publisher(&self, endpoint: &str) -> Result<Publisher, StartError> {
+        let id = self.context.host.open_publisher(endpoint.into()).into_result()?;
+        Ok(Publisher { context: Arc::clone(&self.context), id })
+    }
+}
+
+/// Sends received messages on, as they are.
+#[derive(Clone)]
+pub struct Publisher {
+    context: Arc<Context>,
+    id: u64,
+}
+
+impl Publisher {
+    /// Sends both frames of `message`, unchanged.
+    ///
+    /// # Errors
+    /// The hub could not send it. As a [`Failure`](crate::Failure) it is a retry.
+    pub fn forward(&self, message: &Message<'_>) -> Result<(), PublishError> {
+        sent(self.context.host.forward(self.id, message.topic().into(), message.body().into()))
+    }
+}
+
+fn sent(
+    result: abi_stable::std_types::RResult<(), abi_stable::std_types::RString>,
+) -> Result<(), PublishError> {
+    result.into_result().map_err(PublishError::new)
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,317 @@
+//! Opens libraries of plugins: file checks, then the API version, then the layout, then what they declare.
+//! The host's side only; no plugin code runs before its file and the names in it have been looked at.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use abi_stable::abi_stability::StableAbi;
+use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::library::{AbiHeaderRef, LibHeader, LibraryError, RootModuleError};
+use libloading::os::unix::{Library as Image, RTLD_LOCAL, RTLD_NOW};
+use message::Pattern;
+
+use crate::abi;
+use crate::elf;
+use crate::error::{ConfigError, ConfigProblem, StartError};
+use crate::export::SYMBOL;
+use crate::host::{Adapter, Host};
+use crate::instance::Instance;
+use crate::version;
+
+/// A library of plugins, loaded for the rest of the process's life.
+#[derive(Debug)]
+pub struct Library {
+    path: PathBuf,
+    name: &'static str,
+    version: &'static str,
+    api_version: &'static str,
+    consumers: Vec<Declared>,
+}
+
+/// A consumer that a library has, not started.
+#[derive(Clone)]
+pub struct Declared {
+    declaration: abi::DeclarationRef,
+}
+
+/// What a consumer asks for with a given configuration.
+#[derive(Debug, Clone)]
+pub struct Wants {
+    /// It gets the messages whose topic matches one of them.
+    pub topics: Vec<Pattern>,
+    /// Endpoints that the hub binds for this consumer alone.
+    pub inbound: Vec<String>,
+}
+
+/// Why a file is no library of plugins. One line; [`LoadError::detail`] has the rest.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", .path.display())]
+pub struct LoadError {
+    path: PathBuf,
+    problem: LoadProblem,
+}
+
+/// What is wrong with a file that was to be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadProblem {
+    /// It can't be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// It is no ELF shared object.
+    #[error("is no shared object: {0}")]
+    NotShared(String),
+    /// It is one of another kind of machine.
+    #[error("is built for another machine (ELF machine {theirs}, here {ours})")]
+    OtherMachine {
+        /// `e_machine` of the file.
+        theirs: u16,
+        /// `e_machine` of this machine.
+        ours: u16,
+    },
+    /// Its end is missing; to load it would kill the process.
+    #[error("is incomplete: {present} bytes of {needed}; is it still being copied?")]
+    Incomplete {
+        /// Bytes that its headers speak of.
+        needed: u64,
+        /// Bytes that there are.
+        present: u64,
+    },
+    /// It doesn't use `export_plugin!`.
+    #[error("is no plugin: it does not export `{SYMBOL}` (is `export_plugin!` missing?)")]
+    NotAPlugin,
+    /// The dynamic linker refuses it.
+    #[error("cannot be loaded: {0}")]
+    Refused(String),
+    /// Its plugin API has another major version.
+    #[error(
+        "is built for plugin API {theirs}, this hub has {}: rebuild it with this hub's plugin-api",
+        version::API_VERSION
+    )]
+    ApiVersion {
+        /// The version that the library states.
+        theirs: String,
+    },
+    /// The types at the border differ although the versions agree.
+    #[error(
+        "does not fit this hub, although both have plugin API {}: rebuild it with this hub's plugin-api",
+        version::API_VERSION
+    )]
+    Layout {
+        /// Every difference, on hundreds of lines.
+        report: String,
+    },
+    /// It is built with `panic = "abort"`: its first panic would end the hub.
+    #[error(
+        "is built with panic=\"abort\", so that a panic in it would end the hub: build it with panic=\"unwind\""
+    )]
+    PanicAbort,
+    /// What it declares makes no sense.
+    #[error("declares {0}")]
+    Declaration(String),
+}
+
+impl LoadError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is wrong with it.
+    pub fn problem(&self) -> &LoadProblem {
+        &self.problem
+    }
+
+    /// What else is known, on many lines, for the debug log.
+    pub fn detail(&self) -> Option<&str> {
+        match &self.problem {
+            LoadProblem::Layout { report } => Some(report),
+            _ => None,
+        }
+    }
+}
+
+impl Library {
+    /// Loads the library at `path`.
+    ///
+    /// It stays loaded for ever: its threads, its thread-locals and every text it ever gave to the hub may
+    /// outlive what the hub knows of. Loading the same file again gives the same library.
+    ///
+    /// # Errors
+    /// [`LoadError`] says why it is no library of plugins that this hub can use.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref();
+        load(path).map_err(|problem| LoadError { path: path.to_owned(), problem })
+    }
+
+    /// The file it came from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name of its crate.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// The version of its crate.
+    pub fn version(&self) -> &str {
+        self.version
+    }
+
+    /// The version of the plugin API it was built for.
+    pub fn api_version(&self) -> &str {
+        self.api_version
+    }
+
+    /// The consumers in it; at least one, no two of the same name or key.
+    pub fn consumers(&self) -> &[Declared] {
+        &self.consumers
+    }
+}
+
+impl Declared {
+    pub(crate) fn new(declaration: abi::DeclarationRef) -> Self {
+        Self { declaration }
+    }
+
+    /// The consumer's name.
+    pub fn name(&self) -> &'static str {
+        self.declaration.name().as_str()
+    }
+
+    /// The dotted key that switches it on; the table of its last part is the consumer's configuration.
+    pub fn config_key(&self) -> &'static str {
+        self.declaration.config_key().as_str()
+    }
+
+    /// What it asks for with this configuration: a JSON object, the consumer's table without its switch.
+    /// Starts nothing.
+    ///
+    /// # Errors
+    /// The configuration is not what the consumer expects.
+    pub fn describe(&self, config: &str) -> Result<Wants, ConfigError> {
+        let wants = self.declaration.describe()(config.into()).into_result().map_err(|problems| {
+            let problems = problems.into_iter().map(|problem| ConfigProblem {
+                key_path: problem.key_path.into_string(),
+                message: problem.message.into_string(),
+            });
+            ConfigError { problems: problems.collect() }
+        })?;
+        Ok(Wants {
+            topics: wants.topics.iter().map(|topic| Pattern::from(topic.as_str())).collect(),
+            inbound: wants.inbound.into_iter().map(Into::into).collect(),
+        })
+    }
+
+    /// Starts it on the calling thread.
+    ///
+    /// # Errors
+    /// The consumer's own, a configuration that doesn't fit (fatal), or a panic (fatal).
+    pub fn start(&self, config: &str, host: Arc<dyn Host>) -> Result<Instance, StartError> {
+        let host = abi::HostBox::from_value(Adapter(host), abi_stable::sabi_trait::TD_Opaque);
+        let instance = self.declaration.start()(config.into(), host).into_result()?;
+        Ok(Instance::new(instance))
+    }
+}
+
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Declared")
+            .field("name", &self.name())
+            .field("config_key", &self.config_key())
+            .finish()
+    }
+}
+
+fn load(path: &Path) -> Result<Library, LoadProblem> {
+    elf::check(path, SYMBOL)?;
+    let header = header(path)?;
+    let stated = header.version_strings().version.as_str();
+    let api_version = version::stated(stated).unwrap_or(stated);
+    if !version::is_compatible(api_version) {
+        return Err(LoadProblem::ApiVersion { theirs: api_version.to_owned() });
+    }
+    let plugin = root_module(header)?;
+    if !plugin.unwinds() {
+        return Err(LoadProblem::PanicAbort);
+    }
+    let consumers: Vec<_> =
+        plugin.consumers().iter().map(|declaration| Declared::new(*declaration)).collect();
+    check_declarations(&consumers)?;
+    Ok(Library {
+        path: path.to_owned(),
+        name: plugin.name().as_str(),
+        version: plugin.version().as_str(),
+        api_version,
+        consumers,
+    })
+}
+
+/// The library's static that tells its version and layout and makes its root module.
+fn header(path: &Path) -> Result<&'static LibHeader, LoadProblem> {
+    // With an absolute path the linker looks at this very file and searches no folder for its name. All its
+    // symbols are resolved now: a missing one found later, in a call, would end the process.
+    let path = path.canonicalize()?;
+    let refused = |error: libloading::Error| LoadProblem::Refused(error.to_string());
+    // SAFETY: initialisers of the library run. That is as safe as the library itself, which the operator put
+    // into the plugin folder to run in this process; that it is a whole shared object was checked.
+    let image = unsafe { Image::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(refused)?;
+    // SAFETY: under this name `export_plugin!` writes a `LibHeader`, which begins with the `AbiHeader` that an
+    // `AbiHeaderRef` points to; `upgrade` checks its magic bytes before it looks any further.
+    let header = *unsafe { image.get::<AbiHeaderRef>(SYMBOL.as_bytes()) }.map_err(refused)?;
+    // Never unloaded: dlclose would not unmap a library with thread-locals, and would pull the ground from
+    // under the others that a plugin's threads still run in.
+    std::mem::forget(image);
+    header.upgrade().map_err(|error| match error {
+        LibraryError::InvalidAbiHeader(theirs) => LoadProblem::Refused(format!(
+            "its abi_stable has version {}.{} of its ABI, the hub's another one",
+            theirs.abi_major, theirs.abi_minor
+        )),
+        _ => LoadProblem::Layout { report: error.to_string() },
+    })
+}
+
+fn root_module(header: &'static LibHeader) -> Result<abi::PluginRef, LoadProblem> {
+    // An older plugin knows a beginning of our types, a newer one has ours as its beginning.
+    if let Err(report) = header.ensure_layout::<abi::PluginRef>() {
+        let theirs = header.layout().ok_or_else(|| LoadProblem::Layout { report: "no layout".to_owned() })?;
+        check_layout_compatibility(theirs, abi::PluginRef::LAYOUT)
+            .map_err(|_| LoadProblem::Layout { report: report.to_string() })?;
+    }
+    // SAFETY: the layouts agree as far as the older of both goes, and what is behind that end of a prefix type
+    // is only reached by accessors that look whether it is there.
+    unsafe { header.unchecked_layout::<abi::PluginRef>() }.map_err(|error| match error {
+        RootModuleError::Unwound => {
+            LoadProblem::Refused("it panicked while it declared its consumers".to_owned())
+        }
+        RootModuleError::Returned(error) => LoadProblem::Refused(error.to_string()),
+    })
+}
+
+fn check_declarations(consumers: &[Declared]) -> Result<(), LoadProblem> {
+    let (mut names, mut keys) = (HashSet::new(), HashSet::new());
+    let problem = consumers.iter().find_map(|consumer| {
+        let (name, key) = (consumer.name(), consumer.config_key());
+        if name.is_empty() {
+            Some("a consumer without a name".to_owned())
+        } else if !key.contains('.') || key.split('.').any(str::is_empty) {
+            Some(format!(
+                "consumer `{name}` with the config key `{key}`, which is not of the form `table.key`"
+            ))
+        } else if !names.insert(name) {
+            Some(format!("two consumers of the name `{name}`"))
+        } else if !keys.insert(key) {
+            Some(format!("two consumers with the config key `{key}`"))
+        } else {
+            None
+        }
+    });
+    match problem {
+        Some(problem) => Err(LoadProblem::Declaration(problem)),
+        None if consumers.is_empty() => Err(LoadProblem::Declaration("no consumer".to_owned())),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,1 @@
+//! Runs a consumer without a hub, for the tests of its author.

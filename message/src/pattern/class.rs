@@ -29,11 +29,12 @@ impl Class {
         };
         let mut ranges = Vec::new();
         while let [first, rest @ ..] = items {
-            let low = first.char();
-            (items, ranges) = match rest {
-                [Item::Hyphen, last, rest @ ..] => (rest, with(ranges, (low, last.char()))),
-                rest => (rest, with(ranges, (low, low))),
+            let (last, rest) = match rest {
+                [Item::Hyphen, last, rest @ ..] => (last, rest),
+                rest => (first, rest),
             };
+            ranges.push((first.char(), last.char()));
+            items = rest;
         }
         Self { negated, ranges: ranges.into() }
     }
@@ -63,11 +64,6 @@ impl Item {
             Item::Hyphen => '-',
         }
     }
-}
-
-fn with<T>(mut list: Vec<T>, item: T) -> Vec<T> {
-    list.push(item);
-    list
 }
 
 /// Tells the hyphens that make a range from those that stand for themselves, and takes out the ranges that

@@ -114,7 +114,7 @@ impl Pattern {
 
 impl Token {
     /// What is left of `text` when this token, which is no star, has taken its part.
-    fn strip<'t>(&self, text: &'t str) -> Option<&'t str> {
+    pub(crate) fn strip<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
             Token::Literal(literal) => text.strip_prefix(&**literal),
             Token::One(class) => text.strip_prefix(|c| class.contains(c)),

@@ -4,16 +4,80 @@
 use std::fs::File;
 use std::path::Path;
 
+use object::elf::{self, Machine};
+use object::read::elf::{ElfFile, FileHeader as _, ProgramHeader as _};
+use object::{NativeEndian, Object as _, ObjectSymbol as _, ReadCache};
+
 use crate::loader::LoadProblem;
+
+#[cfg(target_pointer_width = "64")]
+type Header = elf::FileHeader64<NativeEndian>;
+#[cfg(target_pointer_width = "32")]
+type Header = elf::FileHeader32<NativeEndian>;
+
+const MACHINE: Machine = if cfg!(target_arch = "x86_64") {
+    elf::EM_X86_64
+} else if cfg!(target_arch = "x86") {
+    elf::EM_386
+} else if cfg!(target_arch = "aarch64") {
+    elf::EM_AARCH64
+} else if cfg!(target_arch = "arm") {
+    elf::EM_ARM
+} else if cfg!(target_arch = "riscv64") {
+    elf::EM_RISCV
+} else if cfg!(target_arch = "powerpc64") {
+    elf::EM_PPC64
+} else if cfg!(target_arch = "s390x") {
+    elf::EM_S390
+} else {
+    elf::EM_NONE
+};
 
 /// Checks that `path` is a shared object for this machine, complete, and that it exports `symbol`.
 pub(crate) fn check(path: &Path, symbol: &str) -> Result<(), LoadProblem> {
-    let not_shared = |reason: &str| LoadProblem::NotShared(reason.to_owned());
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(not_shared("it is not a regular file"));
+        return Err(LoadProblem::NotShared("it is no regular file".to_owned()));
     }
-    let _ = symbol;
+    let data = &ReadCache::new(file);
+    let header = Header::parse(data).map_err(not_shared)?;
+    let endian = header.endian().map_err(not_shared)?;
+    if header.e_type(endian) != elf::ET_DYN {
+        return Err(LoadProblem::NotShared("it is an ELF file of another type".to_owned()));
+    }
+    if header.e_machine(endian) != MACHINE {
+        return Err(LoadProblem::OtherMachine { theirs: header.e_machine(endian).0, ours: MACHINE.0 });
+    }
+    complete(header, endian, data, metadata.len())?;
+    let file = ElfFile::<Header, _>::parse(data).map_err(not_shared)?;
+    let exported = file.dynamic_symbols().any(|it| it.is_definition() && it.name() == Ok(symbol));
+    if exported { Ok(()) } else { Err(LoadProblem::NotAPlugin) }
+}
+
+/// Checks that all that the headers speak of is there.
+fn complete(
+    header: &Header,
+    endian: NativeEndian,
+    data: &ReadCache<File>,
+    present: u64,
+) -> Result<(), LoadProblem> {
+    let enough = |needed: u64| {
+        if needed <= present { Ok(()) } else { Err(LoadProblem::Incomplete { needed, present }) }
+    };
+    let table =
+        |offset: u64, entries: u16, size: u16| offset.saturating_add(u64::from(entries) * u64::from(size));
+    enough(table(header.e_phoff(endian).into(), header.e_phnum(endian), header.e_phentsize(endian)))?;
+    // Linkers write this table last.
+    enough(table(header.e_shoff(endian).into(), header.e_shnum(endian), header.e_shentsize(endian)))?;
+    for segment in header.program_headers(endian, data).map_err(not_shared)? {
+        let (offset, size): (u64, u64) = (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+        enough(offset.saturating_add(size))?;
+    }
     Ok(())
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn not_shared(error: object::Error) -> LoadProblem {
+    LoadProblem::NotShared(error.to_string())
 }

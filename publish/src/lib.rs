@@ -92,13 +92,13 @@ impl Sender {
         let now = jiff::Zoned::now();
         let body = Draft {
             topic,
-            msg: msg.as_bytes(),
-            msg_id: &message::msg_id(i32::from(now.year()), &uuid::Uuid::new_v4().to_string()),
+            msg,
+            msg_id: &message::msg_id(now.year(), uuid::Uuid::new_v4()),
             timestamp: now.timestamp().as_second(),
             i: self.count.fetch_add(1, Relaxed) + 1,
             username: &self.username,
         }
-        .compose()?;
+        .body()?;
         if self.mode == PublishMode::Connect {
             let _there = self.publisher.wait_for_subscriber(topic.as_bytes(), self.wait);
         }

@@ -55,8 +55,8 @@ impl ConfigKey {
 /// What the configuration says of one consumer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Switch {
-    /// The key is absent or false: the consumer isn't run.
-    Off,
+    /// The key is absent or false: the consumer isn't run. The rest of its table, if it has one.
+    Off(Option<Map<String, Value>>),
     /// The key is true; this is the rest of its table.
     On(Map<String, Value>),
 }
@@ -72,18 +72,16 @@ impl Configuration {
         key: &ConfigKey,
         others: impl IntoIterator<Item = &'a ConfigKey>,
     ) -> Result<Switch, Problem> {
-        let Some(table) = self.table(&key.table) else { return Ok(Switch::Off) };
-        match table.get(&key.switch) {
-            None | Some(Value::Bool(false)) => return Ok(Switch::Off),
-            Some(Value::Bool(true)) => {}
-            Some(other) => {
-                let mut path = key.table_path();
-                path.push(&key.switch);
-                return Err(self.problem(&path, format!("expected true or false, found `{other}`")));
-            }
-        }
+        let Some(table) = self.table(&key.table) else { return Ok(Switch::Off(None)) };
         let mut table = table.clone();
-        table.remove(&key.switch);
+        let on = match table.remove(&key.switch) {
+            None => false,
+            Some(Value::Bool(on)) => on,
+            Some(other) => {
+                let message = format!("expected true or false, found `{other}`");
+                return Err(self.consumer_problem(key, &key.switch, message));
+            }
+        };
         for other in others {
             match other.table.strip_prefix(key.table.as_slice()) {
                 Some([]) => drop(table.remove(&other.switch)),
@@ -97,7 +95,7 @@ impl Configuration {
                 None => {}
             }
         }
-        Ok(Switch::On(table))
+        Ok(if on { Switch::On(table) } else { Switch::Off(Some(table)) })
     }
 
     /// Says of a key inside the table of `key` that `message`, with the place where it was written.
@@ -139,7 +137,7 @@ impl Configuration {
                 let known: Vec<String> = claimed.iter().map(ConfigKey::table).collect();
                 let message = format!(
                     "no installed plugin has a consumer with this key: {}; `fedmsg-hub check` lists what is installed",
-                    Problem::unknown_key(&path.join("."), known.iter().map(String::as_str)),
+                    Problem::unknown("key", &path.join("."), known.iter().map(String::as_str)),
                 );
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
                 problems.push(self.problem(&path, message));

@@ -59,7 +59,6 @@ impl Configuration {
     }
 
     /// The files that were read, in the order in which they were merged.
-    #[must_use]
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
     }

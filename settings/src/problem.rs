@@ -22,12 +22,12 @@ impl Problem {
         Self { origin, key: key.into(), message: message.into() }
     }
 
-    /// The words for a key that nobody knows, with the nearest of the `known` ones.
+    /// The words for a key, or another kind of name, that nobody knows, with the nearest of the `known` ones.
     #[must_use]
-    pub fn unknown_key<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-        match nearest(key, known) {
-            Some(near) => format!("unknown key; did you mean `{near}`?"),
-            None => "unknown key".to_owned(),
+    pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+        match nearest(name, known) {
+            Some(near) => format!("unknown {what}; did you mean `{near}`?"),
+            None => format!("unknown {what}"),
         }
     }
 }

@@ -181,7 +181,11 @@ pub(crate) fn check(
         }
         let siblings = around.iter().fold(&known, |table, name| &table[name]).as_object();
         let siblings = siblings.into_iter().flat_map(Map::keys).map(String::as_str);
-        problems.push(Problem::new(origins.of(&path), path.join("."), Problem::unknown_key(key, siblings)));
+        problems.push(Problem::new(
+            origins.of(&path),
+            path.join("."),
+            Problem::unknown("key", key, siblings),
+        ));
     }
     if problems.is_empty() { Ok((settings, tables)) } else { Err(Problems(problems)) }
 }

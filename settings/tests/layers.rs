@@ -94,12 +94,12 @@ fn a_consumer_is_switched_on_by_its_key_and_gets_the_rest_of_its_table() {
     .map(key);
     let table =
         |n: usize| match loaded.switch(&keys[n], keys.iter().filter(|other| **other != keys[n])).unwrap() {
-            Switch::Off => "off".to_owned(),
+            Switch::Off(_) => "off".to_owned(),
             Switch::On(table) => serde_json::to_string(&table).unwrap(),
         };
     assert_eq!([table(0), table(1)], [r#"{"x":1}"#, "off"]);
     assert_eq!([table(2), table(3)], [r#"{"more":{"w":4},"y":2}"#, r#"{"z":3}"#]);
-    assert_eq!(loaded.switch(&key("absent.enabled"), []).unwrap(), Switch::Off);
+    assert_eq!(loaded.switch(&key("absent.enabled"), []).unwrap(), Switch::Off(None));
     loaded.unclaimed(&keys).unwrap();
 }
 

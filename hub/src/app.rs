@@ -1,0 +1,98 @@
+//! From the command line to an exit code.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use settings::{Configuration, Problems, Sources};
+
+use crate::catalogue::Catalogue;
+use crate::cli::{Cli, Command, Selection};
+use crate::exit::Exit;
+use crate::plan::Plan;
+use crate::{check, daemon, logging, report};
+
+/// Does what the command line says.
+#[must_use]
+pub fn run(cli: Cli) -> Exit {
+    let command = cli.command.unwrap_or(Command::Run);
+    let Selection { config, assignments, plugin_dirs, with_consumers } = cli.selection;
+    let sources = Sources::from_environment(config, assignments);
+    let loaded = Configuration::load(&sources);
+    let configuration = match loaded.and_then(|loaded| Ok(logging::install(&loaded).map(|()| loaded)?)) {
+        Ok(configuration) => configuration,
+        Err(problems) => return refuse(&problems),
+    };
+    let folders = folders(plugin_dirs, &configuration);
+    let catalogue = Catalogue::scan(folders.iter().map(PathBuf::as_path));
+    let plan = Plan::new(&configuration, &catalogue, with_consumers.as_deref());
+    match command {
+        Command::Run => {
+            for problem in &catalogue.problems {
+                tracing::error!("{problem}");
+            }
+            match plan {
+                Ok(plan) if catalogue.problems.is_empty() => {
+                    report::starting(&plan);
+                    daemon::run(&plan, configuration.settings())
+                }
+                Ok(_) => Exit::Plugin,
+                Err(problems) => refuse(&problems),
+            }
+        }
+        Command::Check => examine(&configuration, &catalogue, plan, &folders),
+    }
+}
+
+fn folders(first: Vec<PathBuf>, configuration: &Configuration) -> Vec<PathBuf> {
+    let mut folders = first;
+    for folder in &configuration.settings().hub.plugin_dirs {
+        if !folders.contains(folder) {
+            folders.push(folder.clone());
+        }
+    }
+    folders
+}
+
+fn examine(
+    configuration: &Configuration,
+    catalogue: &Catalogue,
+    plan: Result<Plan, Problems>,
+    folders: &[PathBuf],
+) -> Exit {
+    let mut exit = Exit::Clean;
+    for problem in &catalogue.problems {
+        complain(problem);
+        exit = Exit::Plugin;
+    }
+    match plan {
+        Err(problems) => {
+            exit = refuse(&problems);
+        }
+        Ok(plan) => {
+            // A reader that went away, as in `fedmsg-hub check | head`, is no failure of the check.
+            drop(check::describe(&mut anstream::stdout().lock(), configuration, catalogue, &plan));
+            if plan.consumers.is_empty() {
+                complain(&format!(
+                    "warning: no consumer is enabled: this hub would do no work; {}",
+                    report::ENABLE
+                ));
+            }
+        }
+    }
+    if catalogue.consumers.is_empty() {
+        let searched: Vec<_> = folders.iter().map(|folder| Path::display(folder).to_string()).collect();
+        complain(&format!("warning: no plugin was found in {}", searched.join(", ")));
+    }
+    exit
+}
+
+/// Says what is wrong with the configuration, on standard error: the log may not be set up yet.
+fn refuse(problems: &Problems) -> Exit {
+    complain(problems);
+    Exit::Config
+}
+
+fn complain(what: &dyn std::fmt::Display) {
+    // Nobody is left to tell if standard error is closed.
+    drop(writeln!(io::stderr(), "fedmsg-hub: {}", what.to_string().replace('\n', "\nfedmsg-hub: ")));
+}

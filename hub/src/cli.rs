@@ -1,0 +1,53 @@
+//! The command line of `fedmsg-hub`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Hands the messages of a fedmsg bus to consumer plugins.
+///
+/// Subscribes to every endpoint in the configuration, and gives each message to every enabled consumer
+/// whose topics match. A consumer lives in a plugin (a `.so` in a plugin folder) and is enabled by its key in
+/// the configuration, for example `[myconsumer] enabled = true`.
+///
+/// Configuration is read from /etc/fedmsg/hub.toml, /etc/fedmsg/hub.d/*.toml, ./hub.toml, ./hub.d/*.toml,
+/// --config, environment variables such as FEDMSG_HUB__LOG__LEVEL=debug, and --set; later ones win.
+///
+/// SIGTERM and SIGINT stop it: what was received is handed out first, for at most `hub.drain_deadline`.
+/// A second one stops at once.
+#[derive(Debug, Parser)]
+#[command(name = "fedmsg-hub", version, after_help = crate::exit::HELP, max_term_width = 100)]
+pub struct Cli {
+    /// Which configuration, plugins and consumers.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// What to do; without it, run the hub.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What else the program can do.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Command {
+    /// Run the hub (the default).
+    Run,
+    /// Load everything, connect to nothing, and say what would run.
+    Check,
+}
+
+/// Options that `run` and `check` share.
+#[derive(Debug, Clone, Args)]
+pub struct Selection {
+    /// Read this file, or the *.toml in this folder, too; may be repeated.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub config: Vec<PathBuf>,
+    /// Set one key, over everything else; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
+    pub assignments: Vec<String>,
+    /// Search this folder for plugins, before `hub.plugin_dirs`; may be repeated.
+    #[arg(long = "plugin-dir", value_name = "DIR", global = true)]
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Run these consumers only, whether or not the configuration enables them.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', global = true)]
+    pub with_consumers: Option<Vec<String>>,
+}

@@ -1,0 +1,60 @@
+//! One consumer: its options, its inbox, its thread, and what became of its messages.
+//!
+//! In this form the inbox is a bounded queue in memory; see `docs/decisions/` for what replaces it.
+
+pub mod inbox;
+pub mod options;
+pub mod runner;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
+
+use bus::EndpointName;
+use bytes::Bytes;
+use message::Topic;
+
+use crate::outcome::DroppedCounters;
+
+/// A message as the hub received it; shared by all its consumers.
+#[derive(Debug)]
+pub struct Received {
+    /// The topic frame.
+    pub topic: Topic,
+    /// The body frame, unchanged.
+    pub body: Bytes,
+    /// The endpoint by which it came.
+    pub endpoint: EndpointName,
+    /// When it came.
+    pub at: SystemTime,
+}
+
+/// What became of a consumer's messages since the hub started.
+#[derive(Debug, Default)]
+pub struct Tally {
+    received: AtomicU64,
+    finished: AtomicU64,
+    retries: AtomicU64,
+    /// Those that were not finished, by reason.
+    pub dropped: DroppedCounters,
+}
+
+impl Tally {
+    /// Messages whose topics matched.
+    pub fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    /// Messages that the plugin finished.
+    pub fn finished(&self) -> u64 {
+        self.finished.load(Relaxed)
+    }
+
+    /// Attempts after the first one, over all messages.
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Relaxed)
+    }
+}
+
+/// The name of a consumer; unique in a hub.
+pub type ConsumerName = Arc<str>;

@@ -1,0 +1,40 @@
+//! What the exit code says. Service managers and scripts rely on these numbers: they are never reused.
+
+use std::process::ExitCode;
+
+/// Why the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All was done; for `check`: all is well.
+    Clean = 0,
+    /// Something failed that has no code of its own; the log says what.
+    Failed = 1,
+    /// The command line is wrong. clap's own code.
+    Usage = 2,
+    /// The configuration is wrong.
+    Config = 3,
+    /// A plugin could not be loaded, or a consumer did not start.
+    Plugin = 4,
+    /// An address could not be bound.
+    Address = 5,
+    /// The drain deadline passed: a consumer did not stop in time, or messages were left undelivered.
+    Undelivered = 6,
+}
+
+/// The table of exit codes for `--help`.
+pub const HELP: &str = "\
+Exit codes:
+  0  stopped cleanly; for `check`: all is well
+  1  failed; the log says why
+  2  wrong command line
+  3  wrong configuration
+  4  a plugin could not be loaded, or a consumer did not start
+  5  an address could not be bound
+  6  the drain deadline passed with messages undelivered, or a consumer that did not stop";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

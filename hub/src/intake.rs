@@ -1,0 +1,154 @@
+//! The receiving thread: takes messages off the bus, refuses what is none, and hands each to the consumers
+//! that want it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime};
+
+use bus::{BusError, EndpointName, Frames, Incoming, Subscribe};
+use bytes::Bytes;
+use message::{Envelope, Router, Topic};
+
+use crate::consumer::Received;
+use crate::consumer::inbox::Inbox;
+use crate::outcome::{Rejected, RejectedCounters};
+use crate::throttle::Throttle;
+
+/// As many messages are taken from the sockets at once at most.
+const BATCH: usize = 256;
+
+/// How long a stopping hub goes on taking in what ZeroMQ had received already.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// What came in since the hub started.
+#[derive(Debug, Default)]
+pub struct IntakeTally {
+    messages: AtomicU64,
+    /// Those that reached no consumer, by reason.
+    pub rejected: RejectedCounters,
+}
+
+impl IntakeTally {
+    /// Messages taken off the bus, good and bad.
+    pub fn messages(&self) -> u64 {
+        self.messages.load(Relaxed)
+    }
+}
+
+/// Everything that the thread needs.
+pub struct Intake<S> {
+    /// The bus, with its endpoints open.
+    pub subscriber: S,
+    /// Who wants which topic; the keys are places in `inboxes`.
+    pub router: Router<usize>,
+    /// Who alone gets what comes by these endpoints.
+    pub inbound: HashMap<EndpointName, Vec<usize>>,
+    /// One for each consumer.
+    pub inboxes: Vec<Inbox>,
+    /// `hub.max_body_bytes`.
+    pub max_body_bytes: usize,
+    /// What comes in.
+    pub tally: Arc<IntakeTally>,
+    /// Set, and the subscriber woken, when the hub stops.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl<S: Subscribe> Intake<S> {
+    /// Runs until told to stop, and then until nothing is waiting in ZeroMQ's queues.
+    ///
+    /// # Errors
+    /// The sockets fail as such, which no peer can bring about.
+    pub fn run(mut self) -> Result<(), BusError> {
+        let mut complaints = Complaints::default();
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut last_call = None;
+        loop {
+            if self.stop.load(Relaxed) {
+                last_call.get_or_insert_with(|| Instant::now() + LAST_CALL);
+            }
+            let timeout = if last_call.is_some() { Duration::ZERO } else { Duration::MAX };
+            self.subscriber.receive(&mut batch, BATCH, timeout)?;
+            if last_call.is_some_and(|end| batch.is_empty() || Instant::now() > end) {
+                return Ok(());
+            }
+            let at = SystemTime::now();
+            self.tally.messages.fetch_add(batch.len() as u64, Relaxed);
+            for Incoming { endpoint, frames } in batch.drain(..) {
+                if let Err(refusal) = self.take(&endpoint, frames, at) {
+                    self.tally.rejected.add(refusal.reason, 1);
+                    complaints.log(&endpoint, &refusal);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, endpoint: &EndpointName, frames: Frames, at: SystemTime) -> Result<(), Refusal> {
+        let (topic, body) = match frames {
+            Frames::Message { topic, body } => (topic, body),
+            Frames::Malformed { count, bytes } => {
+                let error = format!(
+                    "{count} frames with {bytes} bytes in all, where a message has 2: topic and body"
+                );
+                return Err(Refusal::new(Rejected::Frames, error));
+            }
+        };
+        let route =
+            self.router.route(&topic).map_err(|error| Refusal::new(Rejected::Topic, error.to_string()))?;
+        let consumers = self.inbound.get(endpoint).map_or(&*route.keys, Vec::as_slice);
+        self.check(&body).map_err(|refusal| refusal.about(&route.topic))?;
+        if consumers.is_empty() {
+            self.tally.rejected.add(Rejected::Unmatched, 1);
+            return Ok(());
+        }
+        let received = Arc::new(Received { topic: route.topic, body, endpoint: endpoint.clone(), at });
+        for consumer in consumers {
+            if let Some(inbox) = self.inboxes.get_mut(*consumer) {
+                inbox.put(&received);
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, body: &Bytes) -> Result<(), Refusal> {
+        if body.len() > self.max_body_bytes {
+            let error =
+                format!("{} bytes, and hub.max_body_bytes allows {}", body.len(), self.max_body_bytes);
+            return Err(Refusal::new(Rejected::TooLarge, error));
+        }
+        match Envelope::parse(body) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Refusal::new(Rejected::Body, error.to_string())),
+        }
+    }
+}
+
+/// Why a message is not taken in.
+struct Refusal {
+    reason: Rejected,
+    topic: Option<Topic>,
+    error: String,
+}
+
+impl Refusal {
+    fn new(reason: Rejected, error: String) -> Self {
+        Self { reason, topic: None, error }
+    }
+
+    fn about(self, topic: &Topic) -> Self {
+        Self { topic: Some(topic.clone()), ..self }
+    }
+}
+
+/// Logs refusals, for each reason at a bounded rate.
+#[derive(Default)]
+struct Complaints(HashMap<&'static str, Throttle>);
+
+impl Complaints {
+    fn log(&mut self, endpoint: &EndpointName, refusal: &Refusal) {
+        let reason = refusal.reason.word();
+        let Some(suppressed) = self.0.entry(reason).or_default().pass() else { return };
+        let topic = refusal.topic.as_deref().unwrap_or_default();
+        tracing::warn!(%endpoint, topic, reason, error = refusal.error, suppressed, "message rejected");
+    }
+}

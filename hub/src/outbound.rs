@@ -1,0 +1,170 @@
+//! What plugins send: their own messages, in the hub's envelope, and others' messages that they forward.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bus::{Context, EndpointName, Prefixes, Publish, Publisher};
+use plugin_api::tracing::level_filters::LevelFilter;
+use plugin_api::{Host, LogRecord, PublishError, PublisherId, StartError};
+use publish::Sender;
+use settings::Settings;
+use tracing::Level;
+
+use crate::consumer::ConsumerName;
+
+/// The hub's publishers.
+pub struct Outbound {
+    context: Context,
+    settings: Settings,
+    /// For messages of plugins' own; opened when the first one publishes.
+    sender: Mutex<Option<Sender>>,
+    /// For forwarding; the place is the [`PublisherId`].
+    forwarding: Mutex<Vec<(EndpointName, Publisher)>>,
+}
+
+impl Outbound {
+    /// Opens nothing yet.
+    #[must_use]
+    pub fn new(context: Context, settings: Settings) -> Self {
+        Self { context, settings, sender: Mutex::new(None), forwarding: Mutex::new(Vec::new()) }
+    }
+
+    /// Waits until the hub's own subscriptions have reached its own publishers, so that a message forwarded right
+    /// after the start comes round. Endpoints of others are not waited for.
+    pub fn settle(&self, subscribed: &[bus::Endpoint], prefixes: &Prefixes, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        for (name, publisher) in lock(&self.forwarding).iter_mut() {
+            if subscribed.iter().any(|endpoint| endpoint.name == *name) {
+                for prefix in prefixes.iter() {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if !publisher.wait_for_subscriber(prefix, left) {
+                        tracing::warn!(endpoint = %name, "the hub's own subscription is not through yet");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes every publisher when what it was given has left the process, or the time is over.
+    pub fn close(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let said = |endpoint: &str, result: Result<(), bus::Unsent>| {
+            if let Err(error) = result {
+                tracing::warn!(endpoint, %error, "closed a publisher");
+            }
+        };
+        for (name, publisher) in lock(&self.forwarding).drain(..) {
+            said(name.as_str(), Box::new(publisher).close(left()));
+        }
+        if let Some(sender) = lock(&self.sender).take() {
+            said(&self.settings.publish.endpoint, sender.close(left()));
+        }
+    }
+
+    fn publish(&self, modname: &str, topic: &str, msg: &str) -> Result<(), PublishError> {
+        let mut sender = lock(&self.sender);
+        let sender = match &mut *sender {
+            Some(sender) => sender,
+            none => none.insert(Sender::open(&self.context, &self.settings).map_err(PublishError::new)?),
+        };
+        let topic = sender.topic(modname, topic);
+        sender.send(&topic, msg).map_err(PublishError::new)
+    }
+
+    fn open(&self, name: &str) -> Result<PublisherId, StartError> {
+        let mut publishers = lock(&self.forwarding);
+        if let Some(place) = publishers.iter().position(|(there, _)| there.as_str() == name) {
+            return Ok(PublisherId(place as u64));
+        }
+        let endpoint = self.settings.endpoints.endpoint(name).ok_or_else(|| {
+            StartError::fatal(format!(
+                "[endpoints] has no `{name}` to publish on; add `{name} = \"tcp://…\"`"
+            ))
+        })?;
+        let (publisher, address) = self.context.bind_publisher(&endpoint).map_err(StartError::retry)?;
+        tracing::info!(endpoint = name, %address, "publishing");
+        publishers.push((endpoint.name, publisher));
+        Ok(PublisherId(publishers.len() as u64 - 1))
+    }
+
+    fn forward(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), PublishError> {
+        let place = usize::try_from(publisher.0).unwrap_or(usize::MAX);
+        match lock(&self.forwarding).get_mut(place) {
+            Some((_, publisher)) => publisher.publish(topic.as_bytes(), body).map_err(PublishError::new),
+            None => Err(PublishError::new("the publisher is closed: the hub is stopping")),
+        }
+    }
+}
+
+/// Nothing under these locks is left half-done by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The hub as one consumer sees it.
+pub struct ConsumerHost {
+    /// The consumer.
+    pub consumer: ConsumerName,
+    /// The hub's publishers.
+    pub outbound: Arc<Outbound>,
+}
+
+/// The target of every record that comes from a plugin; its own target is in the field `module`.
+macro_rules! relay_record {
+    ($level:expr, $record:expr) => {
+        tracing::event!(
+            target: "plugin",
+            $level,
+            consumer = $record.consumer,
+            module = $record.target,
+            fields = fields($record),
+            "{}",
+            $record.message
+        )
+    };
+}
+
+impl Host for ConsumerHost {
+    fn max_level(&self) -> LevelFilter {
+        LevelFilter::current()
+    }
+
+    fn enabled(&self, level: Level, _target: &str) -> bool {
+        match level {
+            Level::ERROR => tracing::enabled!(target: "plugin", Level::ERROR),
+            Level::WARN => tracing::enabled!(target: "plugin", Level::WARN),
+            Level::INFO => tracing::enabled!(target: "plugin", Level::INFO),
+            Level::DEBUG => tracing::enabled!(target: "plugin", Level::DEBUG),
+            Level::TRACE => tracing::enabled!(target: "plugin", Level::TRACE),
+        }
+    }
+
+    fn log(&self, record: &LogRecord<'_>) {
+        match record.level {
+            Level::ERROR => relay_record!(Level::ERROR, record),
+            Level::WARN => relay_record!(Level::WARN, record),
+            Level::INFO => relay_record!(Level::INFO, record),
+            Level::DEBUG => relay_record!(Level::DEBUG, record),
+            Level::TRACE => relay_record!(Level::TRACE, record),
+        }
+    }
+
+    fn publish(&self, topic: &str, msg: &str) -> Result<(), PublishError> {
+        self.outbound.publish(&self.consumer, topic, msg)
+    }
+
+    fn open_publisher(&self, endpoint: &str) -> Result<PublisherId, StartError> {
+        self.outbound.open(endpoint)
+    }
+
+    fn forward(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), PublishError> {
+        self.outbound.forward(publisher, topic, body)
+    }
+}
+
+/// A plugin's fields have names that are not known when the hub is compiled, so they go into one.
+fn fields(record: &LogRecord<'_>) -> Option<String> {
+    let fields: Vec<_> = record.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    (!fields.is_empty()).then(|| fields.join(" "))
+}

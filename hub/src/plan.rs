@@ -1,0 +1,154 @@
+//! What would run: the configuration and the installed plugins, checked against each other. Starts nothing and
+//! connects to nothing, so that `fedmsg-hub check` and the hub itself go by the same rules.
+
+use bus::{Endpoint, EndpointName, Prefixes};
+use message::{Pattern, PatternSet};
+use serde_json::Map;
+use settings::{ConfigKey, Configuration, Origin, Problem, Problems, Switch};
+
+use crate::catalogue::{Catalogue, Installed};
+use crate::consumer::options::ConsumerOptions;
+
+/// Where publishers connect to a relay. Nobody subscribes to it: what is there has not been published yet.
+const RELAY_INBOUND: &str = "relay_inbound";
+
+/// A consumer that is to run.
+#[derive(Debug, Clone)]
+pub struct PlannedConsumer {
+    /// The plugin's side.
+    pub installed: Installed,
+    /// The operator's side.
+    pub options: ConsumerOptions,
+    /// The plugin's own configuration, as JSON.
+    pub config: String,
+    /// It gets the messages whose topics match one of these.
+    pub topics: Vec<Pattern>,
+    /// It alone gets what publishers send to these endpoints, which the hub binds for it.
+    pub inbound: Vec<EndpointName>,
+}
+
+/// Everything that is to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// The consumers, by name.
+    pub consumers: Vec<PlannedConsumer>,
+    /// The endpoints that are bound for consumers.
+    pub inbound: Vec<Endpoint>,
+    /// The endpoints that are subscribed to.
+    pub subscribed: Vec<Endpoint>,
+}
+
+impl Plan {
+    /// Plans what `configuration` switches on, or exactly the consumers in `only`.
+    ///
+    /// # Errors
+    /// All that does not fit: unknown names and keys, consumers' tables that their plugins refuse, endpoints that
+    /// are missing.
+    pub fn new(
+        configuration: &Configuration,
+        catalogue: &Catalogue,
+        only: Option<&[String]>,
+    ) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let keys = catalogue.keys();
+        if let Err(unclaimed) = configuration.unclaimed(&keys) {
+            problems.extend(unclaimed.0);
+        }
+        for name in only.unwrap_or_default() {
+            if !catalogue.consumers.contains_key(name.as_str()) {
+                let known = catalogue.consumers.keys().map(|name| &**name);
+                problems.push(Problem {
+                    origin: Origin::Default,
+                    key: String::new(),
+                    message: format!(
+                        "--with-consumers {name}: {}",
+                        Problem::unknown("consumer", name, known)
+                    ),
+                });
+            }
+        }
+        let mut consumers = Vec::new();
+        for installed in catalogue.consumers.values() {
+            match planned(configuration, installed, &keys, only) {
+                Ok(consumer) => consumers.extend(consumer),
+                Err(wrong) => problems.extend(wrong.0),
+            }
+        }
+        let settings = configuration.settings();
+        let mut inbound: Vec<Endpoint> = Vec::new();
+        for consumer in &consumers {
+            for name in &consumer.inbound {
+                match settings.endpoints.endpoint(name.as_str()) {
+                    Some(endpoint) if inbound.contains(&endpoint) => {}
+                    Some(endpoint) => inbound.push(endpoint),
+                    None => problems.push(configuration.problem(
+                        &["endpoints", name.as_str()],
+                        format!(
+                            "missing, but consumer `{}` receives by it; add `{name} = \"tcp://…\"` to [endpoints]",
+                            consumer.installed.name
+                        ),
+                    )),
+                }
+            }
+        }
+        let subscribed = settings
+            .endpoints
+            .enabled()
+            .filter(|endpoint| endpoint.name.as_str() != RELAY_INBOUND && !inbound.contains(endpoint))
+            .collect();
+        if problems.is_empty() {
+            Ok(Self { consumers, inbound, subscribed })
+        } else {
+            Err(Problems(problems))
+        }
+    }
+
+    /// Every consumer's topics, compiled; the key is the consumer's place in [`Plan::consumers`].
+    #[must_use]
+    pub fn patterns(&self) -> PatternSet<usize> {
+        let consumers = self.consumers.iter().enumerate();
+        consumers
+            .flat_map(|(n, consumer)| consumer.topics.iter().map(move |topic| (topic.clone(), n)))
+            .collect()
+    }
+
+    /// What to subscribe to, so that topics nobody wants don't cross the network.
+    #[must_use]
+    pub fn prefixes(&self) -> Prefixes {
+        self.patterns().literal_prefixes().into_iter().collect()
+    }
+}
+
+fn planned(
+    configuration: &Configuration,
+    installed: &Installed,
+    keys: &[ConfigKey],
+    only: Option<&[String]>,
+) -> Result<Option<PlannedConsumer>, Problems> {
+    let others = keys.iter().filter(|key| **key != installed.key);
+    let mut table = match (configuration.switch(&installed.key, others)?, only) {
+        (_, Some(names)) if !names.iter().any(|name| **name == *installed.name) => return Ok(None),
+        (Switch::On(table), _) | (Switch::Off(Some(table)), Some(_)) => table,
+        (Switch::Off(None), Some(_)) => Map::new(),
+        (Switch::Off(_), None) => return Ok(None),
+    };
+    let options = ConsumerOptions::take(&mut table)
+        .map_err(|error| configuration.consumer_problem(&installed.key, error.key, error.message))?;
+    let config = serde_json::Value::Object(table).to_string();
+    let wants = installed.declared.describe(&config).map_err(|error| {
+        let said = error.problems.into_iter();
+        Problems(
+            said.map(|said| configuration.consumer_problem(&installed.key, &said.key_path, said.message))
+                .collect(),
+        )
+    })?;
+    let matching = configuration.settings().topic_matching;
+    let topics = options.topics.clone().unwrap_or(wants.topics);
+    Ok(Some(PlannedConsumer {
+        installed: installed.clone(),
+        topics: topics.iter().map(|topic| matching.pattern(topic.as_str())).collect(),
+        options,
+        config,
+        inbound: wants.inbound.iter().map(|name| name.as_str().into()).collect(),
+    }))
+}

@@ -1,0 +1,88 @@
+//! What the hub says of itself at start and at stop.
+
+use std::path::Path;
+
+use message::Pattern;
+
+use crate::consumer::{ConsumerName, Tally};
+use crate::intake::IntakeTally;
+use crate::outcome::Dropped;
+use crate::plan::Plan;
+
+/// Says in the log what runs, on which topics.
+pub fn starting(plan: &Plan) {
+    for consumer in &plan.consumers {
+        let inbound: Vec<_> = consumer.inbound.iter().map(bus::EndpointName::as_str).collect();
+        tracing::info!(
+            consumer = %consumer.installed.name,
+            topics = topics(&consumer.topics),
+            inbound = (!inbound.is_empty()).then(|| inbound.join(" ")),
+            plugin = %consumer.installed.library.display(),
+            version = consumer.installed.version,
+            "consumer"
+        );
+    }
+    for endpoint in &plan.subscribed {
+        let addresses: Vec<_> = endpoint.addresses.iter().map(ToString::to_string).collect();
+        tracing::info!(endpoint = %endpoint.name, addresses = addresses.join(" "), "endpoint");
+    }
+    if plan.consumers.is_empty() {
+        tracing::warn!("NO CONSUMER IS ENABLED: this hub does no work; {ENABLE}");
+    }
+    if plan.subscribed.is_empty() && plan.inbound.is_empty() {
+        tracing::warn!("NO ENDPOINT IS CONFIGURED: no message can arrive; add one to [endpoints]");
+    }
+}
+
+/// How to switch a consumer on.
+pub const ENABLE: &str = "switch one on by its key, for example `[fedmsg.consumers.dummy] enabled = true`, \
+     or see `fedmsg-hub check` for what is installed";
+
+/// Says in the log what became of the messages.
+pub fn stopped<'a>(
+    intake: Option<&IntakeTally>,
+    consumers: impl Iterator<Item = (&'a ConsumerName, &'a Tally)>,
+) {
+    if let Some(intake) = intake {
+        tracing::info!(
+            received = intake.messages(),
+            not_delivered = intake.rejected.summary(),
+            "intake stopped"
+        );
+    }
+    for (name, tally) in consumers {
+        tracing::info!(
+            consumer = %name,
+            received = tally.received(),
+            finished = tally.finished(),
+            retries = tally.retries(),
+            failed = tally.dropped.summary(),
+            "consumer stopped"
+        );
+    }
+}
+
+/// How many messages the hub received and no consumer got to.
+pub fn undelivered<'a>(consumers: impl Iterator<Item = (&'a ConsumerName, &'a Tally)>) -> u64 {
+    consumers.map(|(_, tally)| tally.dropped.get(Dropped::Undelivered)).sum()
+}
+
+/// Patterns as a person reads them.
+#[must_use]
+pub fn topics(patterns: &[Pattern]) -> String {
+    let word = |pattern: &'_ Pattern| match pattern.as_str() {
+        "" => "*".to_owned(),
+        glob => glob.to_owned(),
+    };
+    patterns.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A path as shown to a person: relative where that is shorter.
+#[must_use]
+pub fn short(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned))
+        .unwrap_or_else(|| path.to_owned())
+        .display()
+        .to_string()
+}

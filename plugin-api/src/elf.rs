@@ -56,6 +56,7 @@ pub(crate) fn check(path: &Path, symbol: &str) -> Result<(), LoadProblem> {
 }
 
 /// Checks that all that the headers speak of is there.
+#[allow(clippy::useless_conversion, reason = "the words of 32-bit headers are u32")]
 fn complete(
     header: &Header,
     endian: NativeEndian,
@@ -77,7 +78,7 @@ fn complete(
     Ok(())
 }
 
-#[allow(clippy::needless_pass_by_value)] // for map_err
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn not_shared(error: object::Error) -> LoadProblem {
     LoadProblem::NotShared(error.to_string())
 }

@@ -52,3 +52,43 @@ impl Draft<'_> {
         Ok(body)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(msg: &str) -> Result<String, json::Error> {
+        let topic = Topic::new("org.fedoraproject.dev.logger.log").unwrap();
+        let draft =
+            Draft {
+                i: 1, msg, msg_id: "2026-x", timestamp: 1_795_216_482, topic: &topic, username: "jiří"
+            };
+        draft.body().map(|body| String::from_utf8(body).unwrap())
+    }
+
+    #[test]
+    fn a_body_is_canonical_json() {
+        assert_eq!(
+            body(r#"{ "z": 1.0, "a": "č" }"#).unwrap(),
+            r#"{"i":1,"msg":{"a":"\u010d","z":1.0},"msg_id":"2026-x","timestamp":1795216482,"topic":"org.fedoraproject.dev.logger.log","username":"ji\u0159\u00ed"}"#
+        );
+    }
+
+    #[test]
+    fn what_python_holds_for_false_becomes_an_empty_object() {
+        for msg in ["null", "false", "-0", "-0.0", r#""""#, "[ ]", "{}"] {
+            assert!(body(msg).unwrap().contains(r#""msg":{},"#), "{msg}");
+        }
+        assert!(body("[0]").unwrap().contains(r#""msg":[0],"#));
+    }
+
+    #[test]
+    fn a_msg_that_is_no_json_is_refused() {
+        assert_eq!(body("{").unwrap_err().problem, json::Problem::ExpectedKey);
+    }
+
+    #[test]
+    fn a_msg_id_begins_with_the_year() {
+        assert_eq!(msg_id(2026, "ab-cd"), "2026-ab-cd");
+    }
+}

@@ -166,3 +166,129 @@ impl<'b> Fields<'b> {
         *field = Some(value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    const SIGNED: &str = r#" {"certificate": "Y2VydA==\n", "crypto": "x509", "i": 3, "msg": {"log": "hé\n"},
+        "msg_id": "2026-1", "signature": "c2ln\n", "timestamp": 1795216482.5, "topic": "org.ž", "username": "root"} "#;
+
+    fn parse(body: &str) -> Envelope<'_> {
+        Envelope::parse(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_envelopes_fields_can_be_read() {
+        let envelope = parse(SIGNED);
+        assert_eq!(envelope.body(), SIGNED.as_bytes());
+        assert_eq!(envelope.topic().unwrap(), "org.ž");
+        assert_eq!(envelope.msg_id().unwrap(), "2026-1");
+        assert_eq!(envelope.i(), Some(3));
+        assert_eq!(envelope.timestamp(), Some(1_795_216_482.5));
+        assert_eq!(envelope.username().unwrap(), "root");
+        assert_eq!(envelope.crypto().unwrap(), "x509");
+        assert_eq!(envelope.signature().unwrap(), "c2ln\n");
+        assert_eq!(envelope.certificate().unwrap(), "Y2VydA==\n");
+        assert_eq!(envelope.msg_raw(), r#"{"log": "hé\n"}"#.as_bytes());
+    }
+
+    #[test]
+    fn the_msg_is_read_as_any_type() {
+        #[derive(Deserialize)]
+        struct Log<'m> {
+            #[serde(borrow)]
+            log: Cow<'m, str>,
+        }
+        let envelope = parse(SIGNED);
+        assert_eq!(envelope.msg::<Log<'_>>().unwrap().log, "hé\n");
+        assert!(envelope.msg::<Vec<u8>>().is_err());
+        assert!(parse(r#"{"topic":"t","msg":NaN}"#).msg::<Value>().is_err());
+    }
+
+    #[test]
+    fn fields_of_the_wrong_type_are_as_good_as_absent() {
+        let envelope = parse(
+            r#"{"topic":"t","msg_id":1,"i":-1,"timestamp":"1","username":null,"crypto":[],"signature":{},"certificate":true}"#,
+        );
+        assert_eq!(envelope.msg_id(), None);
+        assert_eq!(envelope.i(), None);
+        assert_eq!(envelope.timestamp(), None);
+        assert_eq!(envelope.username(), None);
+        assert_eq!(envelope.crypto(), None);
+        assert_eq!(envelope.signature(), None);
+        assert_eq!(envelope.certificate(), None);
+        assert_eq!(envelope.msg_raw(), b"null");
+    }
+
+    #[test]
+    fn a_timestamp_is_a_finite_number() {
+        for (token, expected) in [
+            ("1795216482", Some(1_795_216_482.0)),
+            ("-1.5e3", Some(-1500.0)),
+            ("NaN", None),
+            ("Infinity", None),
+            ("-Infinity", None),
+            ("1e400", None),
+            ("true", None),
+        ] {
+            assert_eq!(
+                parse(&format!(r#"{{"topic":"t","timestamp":{token}}}"#)).timestamp(),
+                expected,
+                "{token}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_object_without_a_string_topic_is_all_msg() {
+        for body in [r#"{"a":1}"#, r#"{"topic":1,"msg":2,"msg_id":"x"}"#, "{}", r#" {"msg":{"topic":"t"}} "#]
+        {
+            let envelope = parse(body);
+            assert_eq!(envelope.msg_raw(), body.as_bytes());
+            assert_eq!((envelope.topic(), envelope.msg_id()), (None, None), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_fields_counts_however_its_name_is_written() {
+        let envelope = parse(r#"{"topic":"a","\u0074opic":"b","msg":1,"msg":2}"#);
+        assert_eq!(envelope.topic().unwrap(), "b");
+        assert_eq!(envelope.msg_raw(), b"2");
+    }
+
+    #[test]
+    fn a_string_that_no_text_can_hold_is_absent_but_its_message_is_not() {
+        let envelope = parse(r#"{"topic":"\ud800","msg":2}"#);
+        assert_eq!(envelope.topic(), None);
+        assert_eq!(envelope.msg_raw(), b"2");
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        assert_eq!(Envelope::parse(b"{\"a\xff\"}").unwrap_err(), EnvelopeError::NotUtf8 { at: 3 });
+        for body in ["[]", " 1", "\"\"", "null", r#"[{"topic":"t"}]"#] {
+            assert_eq!(Envelope::parse(body.as_bytes()).unwrap_err(), EnvelopeError::NotAnObject, "{body}");
+        }
+        let error = Envelope::parse(br#"{"a":1,}"#).unwrap_err();
+        assert_eq!(error.to_string(), "the body is not JSON: expected a key in double quotes at byte 7");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _verdict = Envelope::parse(&body);
+        }
+
+        #[test]
+        fn what_serde_json_writes_is_read(topic: String, msg: Vec<String>) {
+            let body = serde_json::json!({ "topic": topic, "msg": msg }).to_string();
+            let envelope = parse(&body);
+            prop_assert_eq!(envelope.topic().unwrap(), topic);
+            prop_assert_eq!(envelope.msg::<Vec<String>>().unwrap(), msg);
+        }
+    }
+}

@@ -62,3 +62,52 @@ impl<K: Copy + Ord> Router<K> {
         &self.patterns
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pattern;
+
+    fn router(globs: &[&str]) -> Router<usize> {
+        Router::new(globs.iter().map(|glob| Pattern::new(glob)).zip(0..).collect())
+    }
+
+    #[test]
+    fn a_frame_goes_to_all_whose_patterns_match() {
+        let route = router(&["org.*", "com.*", "*"]).route(b"org.a").unwrap();
+        assert_eq!((&*route.topic, &*route.keys), ("org.a", &[0, 2][..]));
+    }
+
+    #[test]
+    fn a_topic_that_comes_again_is_answered_from_memory() {
+        let mut router = router(&["org.*"]);
+        let first = router.route(b"org.a").unwrap();
+        let second = router.route(b"org.a").unwrap();
+        assert_eq!(first, second);
+        assert!(Arc::ptr_eq(&first.keys, &second.keys));
+        assert_eq!(first.topic.as_ptr(), second.topic.as_ptr());
+    }
+
+    #[test]
+    fn a_flood_of_topics_is_not_remembered_without_bound() {
+        let mut router = router(&["*7"]);
+        for n in 0..3 * REMEMBERED_TOPICS.get() {
+            let route = router.route(n.to_string().as_bytes()).unwrap();
+            assert_eq!(route.keys.len(), usize::from(n % 10 == 7));
+        }
+        assert_eq!(router.lately.len(), REMEMBERED_TOPICS.get());
+    }
+
+    #[test]
+    fn an_overlong_topic_is_routed_but_not_remembered() {
+        let mut router = router(&["a*"]);
+        assert_eq!(&*router.route(&[b'a'; LONGEST_REMEMBERED + 1]).unwrap().keys, &[0]);
+        assert!(router.lately.is_empty());
+    }
+
+    #[test]
+    fn a_frame_without_a_topic_is_refused() {
+        assert_eq!(router(&["*"]).route(b""), Err(TopicError::Empty));
+        assert_eq!(router(&["*"]).route(b"a\xff"), Err(TopicError::NotUtf8 { at: 1 }));
+    }
+}

@@ -16,3 +16,6 @@ pub use string::decode;
 pub use write::{canonical, pretty, to_canonical};
 
 pub(crate) use string::write_str;
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,12 @@ pub(super) enum Kind {
     Word,
 }
 
+impl Kind {
+    pub(super) fn is_container(self) -> bool {
+        matches!(self, Kind::Object | Kind::Array)
+    }
+}
+
 /// Hears what the scanner sees, in the order of the text. All places are byte offsets.
 pub(super) trait Sink {
     /// A key with its quotes; its value follows.
@@ -150,21 +156,22 @@ fn key(bytes: &[u8], at: usize, sink: &mut impl Sink) -> Result<usize, Error> {
 
 /// The kind and the end of the scalar that begins at `at`.
 fn scalar(bytes: &[u8], at: usize) -> Result<(Kind, usize), Error> {
-    match bytes.get(at) {
+    let word = match bytes.get(at) {
         Some(b'"') => return Ok((Kind::String, string(bytes, at)?)),
-        Some(b'-' | b'0'..=b'9') => {
-            if let Some(number) = number(bytes, at)? {
-                return Ok(number);
-            }
-        }
-        _ => {}
+        Some(b'n') => "null",
+        Some(b't') => "true",
+        Some(b'f') => "false",
+        Some(b'N') => "NaN",
+        Some(b'I') => "Infinity",
+        Some(b'-') if bytes.get(at + 1) == Some(&b'I') => "-Infinity",
+        Some(b'-' | b'0'..=b'9') => return number(bytes, at),
+        _ => return fail(at, Problem::ExpectedValue),
+    };
+    if bytes[at..].starts_with(word.as_bytes()) {
+        Ok((Kind::Word, at + word.len()))
+    } else {
+        fail(at, Problem::ExpectedValue)
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    ["null", "true", "false", "NaN", "Infinity", "-Infinity"]
-        .into_iter()
-        .find(|word| rest.starts_with(word.as_bytes()))
-        .map(|word| (Kind::Word, at + word.len()))
-        .ok_or(Error { at, problem: Problem::ExpectedValue })
 }
 
 /// The end of the string whose opening quote is at `start`.
@@ -189,19 +196,34 @@ fn is_hex4(digits: Option<&[u8]>) -> bool {
     digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// How many bytes there are before the first one that means something inside a string.
+/// How many bytes there are before the first one that means something inside a string: a quote, a backslash or a
+/// control character. Most of a message is such bytes, so they are looked at by eights.
 fn plain_len(bytes: &[u8]) -> usize {
-    bytes.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20).unwrap_or(bytes.len())
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    // The high bit of every byte that is below `limit`, and perhaps of bytes above the first such one.
+    let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word & (EACH * 0x80);
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (n, eight) in eights.iter().enumerate() {
+        let word = u64::from_le_bytes(*eight);
+        let quote = below(word ^ (EACH * u64::from(b'"')), 1);
+        let backslash = below(word ^ (EACH * u64::from(b'\\')), 1);
+        let special = quote | backslash | below(word, 0x20);
+        if special != 0 {
+            return n * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    bytes.len() - rest.len() + rest.iter().position(special).unwrap_or(rest.len())
 }
 
-/// The kind and the end of the number that begins at `start`, if one does. Like Python, it ends before a point or an
-/// exponent that lacks its digits.
-fn number(bytes: &[u8], start: usize) -> Result<Option<(Kind, usize)>, Error> {
+/// The kind and the end of the number that begins at `start`. Like Python's, it ends before a point or an exponent
+/// that lacks its digits.
+fn number(bytes: &[u8], start: usize) -> Result<(Kind, usize), Error> {
     let first = start + usize::from(bytes.get(start) == Some(&b'-'));
     let end = match bytes.get(first) {
         Some(b'0') => first + 1,
         Some(b'1'..=b'9') => skip_digits(bytes, first),
-        _ => return Ok(None),
+        _ => return fail(start, Problem::ExpectedValue),
     };
     let fraction = match bytes.get(end) {
         Some(b'.') => at_least_one_digit(bytes, end + 1).unwrap_or(end),
@@ -213,11 +235,11 @@ fn number(bytes: &[u8], start: usize) -> Result<Option<(Kind, usize)>, Error> {
         _ => fraction,
     };
     if exponent > end {
-        Ok(Some((Kind::Float, exponent)))
+        Ok((Kind::Float, exponent))
     } else if end - first > MAX_INTEGER_DIGITS {
         fail(start, Problem::HugeInteger)
     } else {
-        Ok(Some((Kind::Integer, end)))
+        Ok((Kind::Integer, end))
     }
 }
 

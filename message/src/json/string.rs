@@ -39,6 +39,11 @@ fn bits(point: u32, shift: u32) -> u8 {
 
 /// Writes the string of a token anew.
 pub(super) fn write_token(out: &mut Vec<u8>, token: &str) {
+    if inner(token).bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\\') {
+        // Written as Python would, which is what most strings are.
+        out.extend_from_slice(token.as_bytes());
+        return;
+    }
     out.push(b'"');
     for point in code_points(inner(token)) {
         write_point(out, point);

@@ -1,5 +1,6 @@
 //! Writes a text anew, as Python's `json.dumps(json.loads(text), …)` would.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::vec;
 
@@ -42,8 +43,8 @@ struct Style {
 }
 
 /// A text's values and keys in their order. A key precedes its value, a container what it holds.
-#[derive(Default)]
-struct Tape {
+struct Tape<'t> {
+    text: &'t str,
     nodes: Vec<Node>,
     /// The containers not yet closed.
     open: Vec<usize>,
@@ -57,7 +58,7 @@ struct Node {
     end: usize,
 }
 
-impl Sink for Tape {
+impl Sink for Tape<'_> {
     fn key(&mut self, token: Range<usize>) {
         self.scalar(Kind::String, token);
     }
@@ -78,43 +79,51 @@ impl Sink for Tape {
     }
 }
 
-impl Tape {
+impl<'t> Tape<'t> {
+    /// The text of the scalar or key at `place`.
+    fn token(&self, place: usize) -> &'t str {
+        let node = &self.nodes[place];
+        &self.text[node.start..node.end]
+    }
+
     /// The place behind the value at `place`.
     fn behind(&self, place: usize) -> usize {
         let node = &self.nodes[place];
-        if matches!(node.kind, Kind::Object | Kind::Array) { node.end } else { place + 1 }
+        if node.kind.is_container() { node.end } else { place + 1 }
     }
 }
 
 /// A container of which a part is written.
-enum Unfinished {
+enum Unfinished<'t> {
     Array { next: usize, end: usize },
-    Object { members: vec::IntoIter<Member> },
+    Object { members: vec::IntoIter<Member<'t>> },
 }
 
-/// The places of a key and its value.
-struct Member {
+/// A key and its value.
+struct Member<'t> {
+    name: Cow<'t, [u8]>,
+    /// The key's place.
     key: usize,
+    /// The value's place.
     value: usize,
 }
 
 fn write(text: &str, style: &Style) -> Result<Vec<u8>, Error> {
-    let mut tape = Tape::default();
+    let mut tape = Tape { text, nodes: Vec::new(), open: Vec::new() };
     scan(text, &mut tape)?;
-    let mut writer = Writer { text, tape, style, out: Vec::with_capacity(text.len()), open: Vec::new() };
+    let mut writer = Writer { tape, style, out: Vec::with_capacity(text.len()), open: Vec::new() };
     writer.run();
     Ok(writer.out)
 }
 
 struct Writer<'t> {
-    text: &'t str,
-    tape: Tape,
+    tape: Tape<'t>,
     style: &'t Style,
     out: Vec<u8>,
-    open: Vec<Unfinished>,
+    open: Vec<Unfinished<'t>>,
 }
 
-impl Writer<'_> {
+impl<'t> Writer<'t> {
     fn run(&mut self) {
         let mut just_opened = self.begin(0);
         while !self.open.is_empty() {
@@ -127,30 +136,23 @@ impl Writer<'_> {
 
     /// Writes the value at `place`, or only the beginning if it holds others: then it is open and `true` comes back.
     fn begin(&mut self, place: usize) -> bool {
-        let Node { kind, start, end } = self.tape.nodes[place];
-        let unfinished = match kind {
-            Kind::Array => Unfinished::Array { next: place + 1, end },
-            Kind::Object => Unfinished::Object { members: self.members(place + 1..end).into_iter() },
-            Kind::String => {
-                string::write_token(&mut self.out, &self.text[start..end]);
-                return false;
+        let Node { kind, end, .. } = self.tape.nodes[place];
+        match kind {
+            Kind::Array => {
+                self.out.push(b'[');
+                self.open.push(Unfinished::Array { next: place + 1, end });
             }
-            Kind::Integer => {
-                number::write_integer(&mut self.out, &self.text[start..end]);
-                return false;
+            Kind::Object => {
+                self.out.push(b'{');
+                let members = self.members(place + 1..end).into_iter();
+                self.open.push(Unfinished::Object { members });
             }
-            Kind::Float => {
-                number::write_float(&mut self.out, &self.text[start..end]);
-                return false;
-            }
-            Kind::Word => {
-                self.out.extend_from_slice(&self.text.as_bytes()[start..end]);
-                return false;
-            }
-        };
-        self.out.push(if kind == Kind::Array { b'[' } else { b'{' });
-        self.open.push(unfinished);
-        true
+            Kind::String => string::write_token(&mut self.out, self.tape.token(place)),
+            Kind::Integer => number::write_integer(&mut self.out, self.tape.token(place)),
+            Kind::Float => number::write_float(&mut self.out, self.tape.token(place)),
+            Kind::Word => self.out.extend_from_slice(self.tape.token(place).as_bytes()),
+        }
+        kind.is_container()
     }
 
     /// Writes what stands before the next value of the innermost open container and gives that value's place, or ends the
@@ -165,7 +167,7 @@ impl Writer<'_> {
             }
             Unfinished::Array { .. } => (None, None, b']'),
             Unfinished::Object { members } => match members.next() {
-                Some(Member { key, value }) => (Some(value), Some(key), b'}'),
+                Some(Member { key, value, .. }) => (Some(value), Some(key), b'}'),
                 None => (None, None, b'}'),
             },
         };
@@ -176,8 +178,7 @@ impl Writer<'_> {
                 }
                 self.break_line(depth);
                 if let Some(key) = key {
-                    let node = &self.tape.nodes[key];
-                    string::write_token(&mut self.out, &self.text[node.start..node.end]);
+                    string::write_token(&mut self.out, self.tape.token(key));
                     self.out.extend_from_slice(if self.style.indent.is_some() { b": " } else { b":" });
                 }
             }
@@ -201,20 +202,17 @@ impl Writer<'_> {
 
     /// The members of an object in the order to be written. Of those with the same key the last value counts, in the place
     /// of the first.
-    fn members(&self, places: Range<usize>) -> Vec<Member> {
+    fn members(&self, places: Range<usize>) -> Vec<Member<'t>> {
         let mut members = Vec::new();
         let mut key = places.start;
         while key < places.end {
-            members.push(Member { key, value: key + 1 });
-            key = self.tape.behind(key + 1);
+            let value = key + 1;
+            members.push(Member { name: string::sort_key(self.tape.token(key)), key, value });
+            key = self.tape.behind(value);
         }
-        let sort_key = |member: &Member| {
-            let node = &self.tape.nodes[member.key];
-            string::sort_key(&self.text[node.start..node.end])
-        };
-        members.sort_by_cached_key(sort_key);
+        members.sort_by(|one, other| one.name.cmp(&other.name));
         members.dedup_by(|later, kept| {
-            let same = sort_key(later) == sort_key(kept);
+            let same = later.name == kept.name;
             if same {
                 kept.value = later.value;
             }

@@ -1,0 +1,27 @@
+#![forbid(unsafe_code)]
+//! Consumers with a fault each, and two that talk, for tests of what the hub makes of them. All take the same
+//! [`Config`](fault::Config).
+
+mod fault;
+mod faults;
+
+use fault::Faulty;
+use faults::{
+    BlocksInConsume, BlocksInStop, Drops, NeverStarts, PanicsInConsume, PanicsInStart, PanicsInStop,
+    Publishes, Retries, StartsLate, StopsItself, Talks,
+};
+
+plugin_api::export_plugin!(
+    Faulty<BlocksInConsume>,
+    Faulty<BlocksInStop>,
+    Faulty<Drops>,
+    Faulty<NeverStarts>,
+    Faulty<PanicsInConsume>,
+    Faulty<PanicsInStart>,
+    Faulty<PanicsInStop>,
+    Faulty<Publishes>,
+    Faulty<Retries>,
+    Faulty<StartsLate>,
+    Faulty<StopsItself>,
+    Faulty<Talks>,
+);

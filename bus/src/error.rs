@@ -76,11 +76,6 @@ pub enum PublishError {
     /// A publisher that connects has no subscriber for the topic, so the message would vanish.
     #[error("nobody at {} takes the topic; start the relay, or wait for it with a deadline", list(.0))]
     NotConnected(Vec<Address>),
-    /// A subscriber's queue is full.
-    #[error(
-        "a subscriber is too slow and its queue of {0} messages is full; publish slower or raise high_water_mark"
-    )]
-    Full(u32),
     /// The system or libzmq refused.
     #[error("cannot publish: {0}")]
     System(#[source] io::Error),

@@ -6,12 +6,16 @@
 //! [`StatusBoard`] shows them to any. [`memory`] is the same bus without sockets, for tests of what is built on it.
 
 mod address;
+mod bind;
 mod context;
+mod deadline;
 mod endpoint;
 mod error;
 pub mod memory;
+mod monitor;
 mod options;
 mod publisher;
+mod socket;
 mod status;
 mod subscribe;
 mod subscriber;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::deadline::Deadline;
 use crate::{Address, EndpointName};
 
 /// One endpoint as it is now.
@@ -67,8 +68,8 @@ pub enum DownReason {
     Unreachable,
     /// The peer went away.
     Lost,
-    /// Something answers that does not speak ZeroMQ's protocol.
-    NotZeroMq,
+    /// Something answers and breaks off or does not understand ZeroMQ's handshake.
+    Handshake,
 }
 
 impl fmt::Display for DownReason {
@@ -77,7 +78,7 @@ impl fmt::Display for DownReason {
             Self::Unresolvable(error) => write!(f, "the host name does not resolve ({error})"),
             Self::Unreachable => f.write_str("nothing answers there"),
             Self::Lost => f.write_str("the peer went away"),
-            Self::NotZeroMq => f.write_str("what answers there does not speak ZeroMQ"),
+            Self::Handshake => f.write_str("what answers there broke off ZeroMQ's handshake"),
         }
     }
 }
@@ -113,17 +114,14 @@ impl StatusBoard {
     ///
     /// It is looked at again when a state changes, not when messages arrive.
     pub fn wait(&self, timeout: Duration, mut condition: impl FnMut(&[EndpointStatus]) -> bool) -> bool {
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::after(timeout);
         let mut endpoints = self.lock();
         loop {
             let snapshot: Vec<_> = endpoints.iter().map(|(name, entry)| entry.status(name)).collect();
             if condition(&snapshot) {
                 return true;
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
+            let Some(left) = deadline.left() else { return false };
             endpoints =
                 self.0.changed.wait_timeout(endpoints, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -141,12 +139,17 @@ impl StatusBoard {
         self.0.changed.notify_all();
     }
 
-    pub(crate) fn update(&self, name: &EndpointName, index: usize, change: impl FnOnce(&mut AddressStatus)) {
+    pub(crate) fn update<R>(
+        &self,
+        name: &EndpointName,
+        index: usize,
+        change: impl FnOnce(&mut AddressStatus) -> R,
+    ) -> Option<R> {
         let mut endpoints = self.lock();
-        if let Some(address) = endpoints.get_mut(name).and_then(|entry| entry.addresses.get_mut(index)) {
-            change(address);
-            self.0.changed.notify_all();
-        }
+        let address = endpoints.get_mut(name)?.addresses.get_mut(index)?;
+        let result = change(address);
+        self.0.changed.notify_all();
+        Some(result)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<EndpointName, Entry>> {

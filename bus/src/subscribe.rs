@@ -11,7 +11,7 @@ use crate::{Address, BusError, Endpoint, EndpointName, StatusBoard};
 pub trait Subscribe: Send {
     /// Waits for a message, then takes what else is there, up to `max` in all and fairly over the endpoints.
     ///
-    /// Returns without any when `timeout` has passed or a [`Self::waker`] was used.
+    /// Returns without any when `timeout` has passed or a [`Self::waker`] was used, now and then for no visible reason too.
     ///
     /// # Errors
     /// [`BusError::System`] when the sockets themselves fail; a peer's fault is never an error here.
@@ -81,8 +81,16 @@ pub enum Frames {
 }
 
 impl Frames {
+    /// Bytes of all frames.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Message { topic, body } => topic.len() + body.len(),
+            Self::Malformed { bytes, .. } => *bytes,
+        }
+    }
+
     /// One frame is taken as `topic`, NUL, `body` when it has a NUL: an old form of txZMQ that Python fedmsg accepts.
-    pub(crate) fn from_single(frame: Bytes) -> Self {
+    pub(crate) fn from_single(frame: &Bytes) -> Self {
         match frame.iter().position(|byte| *byte == 0) {
             Some(nul) => Self::Message { topic: frame.slice(..nul), body: frame.slice(nul + 1..) },
             None => Self::Malformed { count: 1, bytes: frame.len() },

@@ -1,52 +1,235 @@
 //! The receiving side of the bus over ZeroMQ.
 
+mod bell;
+mod link;
+mod resolver;
+mod source;
+mod supervisor;
+
+use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::{Address, BusError, Endpoint, EndpointName, Incoming, Options, Prefixes, StatusBoard, Subscribe};
+use crossbeam_channel::Receiver;
 
-/// A subscriber over ZeroMQ: a SUB socket per endpoint name.
+use self::bell::Bell;
+use self::link::Link;
+use self::source::Source;
+use self::supervisor::{Order, Supervisor, Watched};
+use crate::monitor::Monitor;
+use crate::status::AddressStatus;
+use crate::{
+    Address, BusError, Endpoint, EndpointName, Incoming, Options, Prefixes, State, StatusBoard, Subscribe,
+    bind, socket,
+};
+
+/// How long libzmq may take to close a socket that has nothing to send; it takes milliseconds.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// A subscriber over ZeroMQ: a SUB socket per endpoint name, all of them used by one thread.
 pub struct Subscriber {
+    // Before the supervisor: it waits for the sockets to be closed.
+    sources: Vec<Source>,
+    supervisor: Supervisor,
+    orders: Receiver<Order>,
+    bell: Arc<Bell>,
     status: StatusBoard,
+    zmq: zmq::Context,
+    options: Options,
+    next_id: u64,
+    /// Which source is asked first, so that none is always.
+    first: usize,
+    /// Scratch of [`Self::drain`].
+    ready: Vec<usize>,
 }
 
 impl Subscriber {
-    pub(crate) fn new(_zmq: zmq::Context, _options: Options) -> Result<Self, BusError> {
-        Ok(Self { status: StatusBoard::default() })
+    pub(crate) fn new(zmq: zmq::Context, options: Options) -> Result<Self, BusError> {
+        let bell = Bell::new().map_err(BusError::system("make a socket pair"))?;
+        let status = StatusBoard::default();
+        let (sender, orders) = crossbeam_channel::unbounded();
+        let supervisor = Supervisor::start(status.clone(), sender, Arc::clone(&bell))?;
+        Ok(Self {
+            sources: Vec::new(),
+            supervisor,
+            orders,
+            bell,
+            status,
+            zmq,
+            options,
+            next_id: 0,
+            first: 0,
+            ready: Vec::new(),
+        })
+    }
+
+    /// Takes what is there without waiting: from each source an equal share first, then more from those that have it.
+    fn drain(&mut self, into: &mut Vec<Incoming>, max: usize) -> Result<(), BusError> {
+        let count = self.sources.len();
+        if count == 0 {
+            return Ok(());
+        }
+        self.first = (self.first + 1) % count;
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.extend((0..count).map(|index| (self.first + index) % count));
+        let end = into.len().saturating_add(max);
+        while !ready.is_empty() && into.len() < end {
+            let share = ((end - into.len()) / ready.len()).max(1);
+            let mut failure = None;
+            ready.retain(|index| {
+                let share = share.min(end - into.len());
+                let taken = self.sources.get(*index).map_or(Ok(0), |source| source.take(into, share));
+                taken.map_err(|error| failure = Some(error)).is_ok_and(|taken| taken == share)
+            });
+            if let Some(error) = failure {
+                return Err(BusError::system("receive")(error));
+            }
+        }
+        ready.clear();
+        self.ready = ready;
+        Ok(())
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<(), BusError> {
+        let mut items = vec![self.bell.poll_item()];
+        items.extend(self.sources.iter().map(|source| source.socket.as_poll_item(zmq::POLLIN)));
+        match zmq::poll(&mut items, socket::millis(timeout).into()) {
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Err(error) => Err(BusError::system("wait for messages")(error)),
+        }
+    }
+
+    fn follow_orders(&self) -> Result<(), BusError> {
+        while let Ok(order) = self.orders.try_recv() {
+            // An endpoint that was left meanwhile needs nothing.
+            if let Some(source) = self.sources.iter().find(|source| source.id == order.endpoint) {
+                if let Some(target) = &order.leave {
+                    source.leave(target);
+                }
+                source.connect(&order.connect).map_err(BusError::system("connect"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn index(&self, name: &EndpointName) -> Result<usize, BusError> {
+        let index = self.sources.iter().position(|source| source.name == *name);
+        index.ok_or_else(|| BusError::NotOpen(name.clone()))
+    }
+
+    /// A source that is watched but neither connected nor bound.
+    fn open(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<(Source, Monitor), BusError> {
+        if self.sources.iter().any(|source| source.name == endpoint.name) {
+            return Err(BusError::AlreadyOpen(endpoint.name.clone()));
+        }
+        if endpoint.addresses.is_empty() {
+            return Err(BusError::NoAddress(endpoint.name.clone()));
+        }
+        self.next_id += 1;
+        let socket = socket::subscriber(&self.zmq, &self.options)?;
+        let mut source = Source::new(self.next_id, endpoint.name.clone(), socket);
+        source.set_prefixes(prefixes).map_err(BusError::system("subscribe"))?;
+        let monitor = Monitor::new(&self.zmq, &source.socket).map_err(BusError::system("watch a socket"))?;
+        Ok((source, monitor))
+    }
+
+    /// Begins to receive from a source that has found its places, or closes it.
+    fn settle<T>(
+        &mut self,
+        mut source: Source,
+        monitor: Monitor,
+        is_bound: bool,
+        placed: Result<(T, Vec<Link>), BusError>,
+    ) -> Result<T, BusError> {
+        let (value, links) = match placed {
+            Ok(placed) => placed,
+            Err(error) => {
+                drop(source);
+                monitor.wait_for_end(CLOSING);
+                return Err(error);
+            }
+        };
+        let states = links.iter().map(|link| {
+            let state = match (&link.address, &link.target) {
+                _ if is_bound => State::Bound,
+                (Address::Inproc(_), _) => State::Connected,
+                (_, Some(_)) => State::Connecting,
+                (_, None) => State::Resolving,
+            };
+            AddressStatus::new(link.address.clone(), state)
+        });
+        source.traffic = self.status.insert(&source.name, states.collect());
+        let (closed, is_closed) = crossbeam_channel::bounded(1);
+        source.is_closed = is_closed;
+        let (id, name) = (source.id, source.name.clone());
+        self.supervisor.watch(Watched { id, name, monitor, links, is_bound, closed });
+        self.sources.push(source);
+        Ok(value)
     }
 }
 
 impl Subscribe for Subscriber {
-    fn receive(
-        &mut self,
-        _into: &mut Vec<Incoming>,
-        _max: usize,
-        _timeout: Duration,
-    ) -> Result<(), BusError> {
+    fn receive(&mut self, into: &mut Vec<Incoming>, max: usize, timeout: Duration) -> Result<(), BusError> {
+        let start = into.len();
+        self.follow_orders()?;
+        self.drain(into, max)?;
+        if into.len() > start || max == 0 {
+            return Ok(());
+        }
+        self.wait(timeout)?;
+        self.bell.silence();
+        self.follow_orders()?;
+        self.drain(into, max)
+    }
+
+    fn connect(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<(), BusError> {
+        if let Some(address) = endpoint.addresses.iter().find(|address| address.is_wildcard()) {
+            return Err(BusError::Wildcard { endpoint: endpoint.name.clone(), address: address.clone() });
+        }
+        let (source, monitor) = self.open(endpoint, prefixes)?;
+        let links = links(&endpoint.addresses);
+        let connected = (links.iter().filter_map(|link| link.target.as_ref()))
+            .try_for_each(|target| source.connect(target))
+            .map(|()| ((), links));
+        self.settle(source, monitor, false, connected.map_err(BusError::system("connect")))
+    }
+
+    fn bind(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<Vec<Address>, BusError> {
+        let (source, monitor) = self.open(endpoint, prefixes)?;
+        let bound: Result<Vec<_>, _> = (endpoint.addresses.iter())
+            .map(|address| bind::bind(&source.socket, &endpoint.name, address))
+            .collect();
+        let bound = bound.map(|bound| (bound.clone(), links(&bound)));
+        self.settle(source, monitor, true, bound)
+    }
+
+    fn disconnect(&mut self, name: &EndpointName) -> Result<(), BusError> {
+        let index = self.index(name)?;
+        let closed = self.sources.remove(index).close();
+        self.status.remove(name);
+        // So that what was bound can be bound again. It takes milliseconds.
+        closed.recv_timeout(CLOSING).ok();
         Ok(())
     }
 
-    fn connect(&mut self, _endpoint: &Endpoint, _prefixes: &Prefixes) -> Result<(), BusError> {
-        Ok(())
-    }
-
-    fn bind(&mut self, _endpoint: &Endpoint, _prefixes: &Prefixes) -> Result<Vec<Address>, BusError> {
-        Ok(Vec::new())
-    }
-
-    fn disconnect(&mut self, _name: &EndpointName) -> Result<(), BusError> {
-        Ok(())
-    }
-
-    fn set_prefixes(&mut self, _name: &EndpointName, _prefixes: &Prefixes) -> Result<(), BusError> {
-        Ok(())
+    fn set_prefixes(&mut self, name: &EndpointName, prefixes: &Prefixes) -> Result<(), BusError> {
+        let index = self.index(name)?;
+        match self.sources.get_mut(index) {
+            Some(source) => source.set_prefixes(prefixes).map_err(BusError::system("subscribe")),
+            None => Err(BusError::NotOpen(name.clone())),
+        }
     }
 
     fn waker(&self) -> Waker {
-        Waker::noop().clone()
+        Arc::clone(&self.bell).into()
     }
 
     fn status(&self) -> StatusBoard {
         self.status.clone()
     }
+}
+
+fn links(addresses: &[Address]) -> Vec<Link> {
+    let now = Instant::now();
+    addresses.iter().map(|address| Link::new(address.clone(), now)).collect()
 }

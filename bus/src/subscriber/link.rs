@@ -1,0 +1,189 @@
+//! One configured address of an endpoint and where it leads to at present: pure bookkeeping, no sockets.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::{Address, Host};
+
+/// The wait until a name is looked up again; it doubles up to the second.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A host name may have several addresses: those that do not answer are tried in turn, and when all have been, the name
+/// is looked up anew, for it may have moved.
+pub(super) struct Link {
+    pub(super) address: Address,
+    /// What libzmq is connected, or trying to connect, to.
+    pub(super) target: Option<Target>,
+    alternatives: Vec<SocketAddr>,
+    lookup: Lookup,
+    lookups: u32,
+}
+
+/// An address that libzmq can take without a lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) text: String,
+    pub(super) is_ipv6: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lookup {
+    Idle,
+    Due(Instant),
+    UnderWay,
+}
+
+impl Link {
+    pub(super) fn new(address: Address, now: Instant) -> Self {
+        let target = Target::literal(&address);
+        let lookup = if target.is_some() { Lookup::Idle } else { Lookup::Due(now) };
+        Self { address, target, alternatives: Vec::new(), lookup, lookups: 0 }
+    }
+
+    /// When the name is to be looked up next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.lookup {
+            Lookup::Due(at) => Some(at),
+            Lookup::Idle | Lookup::UnderWay => None,
+        }
+    }
+
+    /// The name and port to look up, once it is due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(String, u16)> {
+        let (Some(at), Address::Tcp { host: Host::Name(name), port: Some(port) }) =
+            (self.due(), &self.address)
+        else {
+            return None;
+        };
+        (at <= now).then(|| {
+            self.lookup = Lookup::UnderWay;
+            (name.clone(), *port)
+        })
+    }
+
+    /// The name was found: where to connect instead of the present target, if elsewhere.
+    pub(super) fn resolved(&mut self, found: &[SocketAddr]) -> Option<Target> {
+        self.lookup = Lookup::Idle;
+        self.alternatives = found.iter().rev().copied().collect();
+        self.next_alternative().filter(|next| self.target.as_ref() != Some(next))
+    }
+
+    /// The name was not found: how long until the next try.
+    pub(super) fn unresolved(&mut self, now: Instant) -> Duration {
+        let wait = self.wait();
+        self.lookup = Lookup::Due(now + wait);
+        wait
+    }
+
+    /// An attempt failed: where to connect instead.
+    pub(super) fn failed(&mut self, now: Instant) -> Option<Target> {
+        let is_name = matches!(self.address, Address::Tcp { host: Host::Name(_), .. });
+        if !is_name || self.lookup == Lookup::UnderWay {
+            return None;
+        }
+        let next = self.next_alternative();
+        if next.is_none() && self.lookup == Lookup::Idle {
+            self.lookup = Lookup::Due(now + self.wait());
+        }
+        next
+    }
+
+    pub(super) fn connected(&mut self) {
+        self.lookups = 0;
+        if self.lookup != Lookup::UnderWay {
+            self.lookup = Lookup::Idle;
+        }
+    }
+
+    fn next_alternative(&mut self) -> Option<Target> {
+        self.alternatives.pop().map(Target::from)
+    }
+
+    /// Doubling, and spread by a quarter so that many names do not beat in step.
+    fn wait(&mut self) -> Duration {
+        let wait = FIRST_WAIT.saturating_mul(1 << self.lookups.min(16)).min(LONGEST_WAIT);
+        self.lookups += 1;
+        wait.mul_f64(0.75 + 0.5 * fastrand::f64())
+    }
+}
+
+impl Target {
+    /// `None` for a name that must be looked up.
+    fn literal(address: &Address) -> Option<Self> {
+        let is_name = matches!(address, Address::Tcp { host: Host::Name(_), .. });
+        let is_ipv6 = matches!(address, Address::Tcp { host: Host::V6(_), .. });
+        (!is_name).then(|| Self { text: address.to_string(), is_ipv6 })
+    }
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self { text: format!("tcp://{address}"), is_ipv6: address.is_ipv6() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(address: &str, now: Instant) -> Link {
+        Link::new(address.parse().unwrap(), now)
+    }
+
+    fn found(addresses: &[&str]) -> Vec<SocketAddr> {
+        addresses.iter().map(|address| address.parse().unwrap()).collect()
+    }
+
+    fn text(target: Option<Target>) -> Option<String> {
+        target.map(|target| target.text)
+    }
+
+    #[test]
+    fn a_literal_address_is_never_looked_up() {
+        let now = Instant::now();
+        for address in ["tcp://127.0.0.1:1", "tcp://[::1]:1", "ipc:///x", "inproc://x"] {
+            let mut link = link(address, now);
+            assert_eq!(text(link.target.clone()).as_deref(), Some(address));
+            assert_eq!(link.failed(now), None);
+            assert_eq!(link.take_due(now), None);
+        }
+    }
+
+    #[test]
+    fn each_address_of_a_name_is_tried_before_it_is_looked_up_again() {
+        let now = Instant::now();
+        let mut link = link("tcp://hub:1", now);
+        assert_eq!(link.take_due(now), Some(("hub".to_owned(), 1)));
+        assert_eq!(link.take_due(now), None);
+
+        link.target = link.resolved(&found(&["10.0.0.1:1", "[fd00::1]:1"]));
+        assert_eq!(text(link.target.clone()).as_deref(), Some("tcp://10.0.0.1:1"));
+        link.target = link.failed(now);
+        assert_eq!(link.target, Some(Target { text: "tcp://[fd00::1]:1".to_owned(), is_ipv6: true }));
+        assert_eq!(link.failed(now), None);
+        assert!(link.due().is_some_and(|due| due > now));
+    }
+
+    #[test]
+    fn a_name_that_has_moved_gives_its_new_address_and_one_that_has_not_gives_none() {
+        let now = Instant::now();
+        let mut link = link("tcp://hub:1", now);
+        link.target = link.resolved(&found(&["10.0.0.1:1"]));
+        assert_eq!(link.resolved(&found(&["10.0.0.1:1"])), None);
+        assert_eq!(text(link.resolved(&found(&["10.0.0.2:1"]))).as_deref(), Some("tcp://10.0.0.2:1"));
+    }
+
+    #[test]
+    fn waits_double_to_a_limit_and_begin_anew_after_a_connection() {
+        let now = Instant::now();
+        let mut link = link("tcp://hub:1", now);
+        let waits: Vec<_> = (0..40).map(|_| link.unresolved(now)).collect();
+        assert!(waits[0] < Duration::from_millis(626));
+        assert!(waits[3] > waits[0] * 2);
+        assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(75)));
+        assert!(waits[39] >= Duration::from_secs(45));
+        link.connected();
+        assert!(link.unresolved(now) < Duration::from_millis(626));
+    }
+}

@@ -1,0 +1,118 @@
+//! The socket of one endpoint, as the receiving thread uses it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossbeam_channel::Receiver;
+
+use super::link::Target;
+use crate::status::Traffic;
+use crate::{EndpointName, Frames, Incoming, Prefixes};
+
+/// Frames up to this size are copied: libzmq keeps several small ones in one buffer of 8 KiB, all of which a single one
+/// would hold, and up to here copying is no slower (see `examples/throughput.rs`).
+const COPY_UP_TO: usize = 2048;
+
+/// An endpoint's SUB socket.
+pub(super) struct Source {
+    pub(super) id: u64,
+    pub(super) name: EndpointName,
+    pub(super) socket: zmq::Socket,
+    pub(super) traffic: Arc<Traffic>,
+    /// Receives once libzmq has closed the socket.
+    pub(super) is_closed: Receiver<()>,
+    prefixes: Prefixes,
+}
+
+impl Source {
+    pub(super) fn new(id: u64, name: EndpointName, socket: zmq::Socket) -> Self {
+        Self {
+            id,
+            name,
+            socket,
+            traffic: Arc::default(),
+            is_closed: crossbeam_channel::never(),
+            prefixes: Prefixes::default(),
+        }
+    }
+
+    pub(super) fn connect(&self, target: &Target) -> zmq::Result<()> {
+        // The option holds for connections made from now on.
+        self.socket.set_ipv6(target.is_ipv6)?;
+        self.socket.connect(&target.text)
+    }
+
+    pub(super) fn leave(&self, target: &Target) {
+        // It fails only when libzmq has left already.
+        self.socket.disconnect(&target.text).ok();
+    }
+
+    pub(super) fn set_prefixes(&mut self, prefixes: &Prefixes) -> zmq::Result<()> {
+        // The new ones first, so that a topic wanted before and after is wanted all the time.
+        for new in prefixes.iter().filter(|prefix| !self.prefixes.contains(prefix)) {
+            self.socket.set_subscribe(new)?;
+        }
+        for old in self.prefixes.iter().filter(|prefix| !prefixes.contains(prefix)) {
+            self.socket.set_unsubscribe(old)?;
+        }
+        self.prefixes = prefixes.clone();
+        Ok(())
+    }
+
+    pub(super) fn close(self) -> Receiver<()> {
+        self.is_closed
+    }
+
+    /// Takes up to `max` messages that are there; fewer means that there are no more.
+    pub(super) fn take(&self, into: &mut Vec<Incoming>, max: usize) -> zmq::Result<usize> {
+        let (mut messages, mut bytes) = (0, 0);
+        while messages < max {
+            let Some(frames) = self.next()? else { break };
+            messages += 1;
+            bytes += frames.len();
+            into.push(Incoming { endpoint: self.name.clone(), frames });
+        }
+        if messages > 0 {
+            self.traffic.add(messages, bytes);
+        }
+        Ok(messages)
+    }
+
+    fn next(&self) -> zmq::Result<Option<Frames>> {
+        let mut first = zmq::Message::new();
+        match self.socket.recv(&mut first, zmq::DONTWAIT) {
+            Ok(()) => {}
+            Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        if !first.get_more() {
+            return Ok(Some(Frames::from_single(&to_bytes(first))));
+        }
+        // The frames of a message come all together.
+        let second = self.socket.recv_msg(0)?;
+        if !second.get_more() {
+            return Ok(Some(Frames::Message { topic: to_bytes(first), body: to_bytes(second) }));
+        }
+        let (mut count, mut bytes) = (2, first.len() + second.len());
+        loop {
+            let frame = self.socket.recv_msg(0)?;
+            count += 1;
+            bytes += frame.len();
+            if !frame.get_more() {
+                return Ok(Some(Frames::Malformed { count, bytes }));
+            }
+        }
+    }
+}
+
+fn to_bytes(frame: zmq::Message) -> Bytes {
+    if frame.len() <= COPY_UP_TO { Bytes::copy_from_slice(&frame) } else { Bytes::from_owner(Owned(frame)) }
+}
+
+struct Owned(zmq::Message);
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -1,0 +1,124 @@
+//! Endpoints that are down, come up, vanish or are something else cost the others nothing and can be seen.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use bus::{Address, Context, DownReason, Options, State, Subscribe};
+
+use crate::harness::{
+    context, endpoint, free_port, publish, publisher, receive, receive_until, subscriber, texts,
+    wait_for_state,
+};
+
+#[test]
+fn a_name_that_does_not_resolve_costs_the_others_nothing() {
+    let context = context();
+    let (mut good, at_good) = publisher(&context, "good", "tcp://127.0.0.1:*");
+    let mut subscriber =
+        subscriber(&context, &[&endpoint("bad", "tcp://no-such-host.invalid:9940"), &at_good]);
+    for number in 0..1_000 {
+        publish(&mut good, "org", &number.to_string());
+    }
+    let got = receive(&mut subscriber, 1_000);
+    assert!(texts(&got).iter().enumerate().all(|(number, (_, _, body))| *body == number.to_string()));
+    let is_unresolvable =
+        |state: &State| matches!(state, State::Down { reason: DownReason::Unresolvable(_), .. });
+    wait_for_state(&subscriber, "bad", is_unresolvable);
+}
+
+#[test]
+fn a_name_is_tried_at_each_of_its_addresses() {
+    // `localhost` is at least 127.0.0.1; nothing answers there first.
+    let context = context();
+    let port = free_port();
+    let mut subscriber = subscriber(&context, &[&endpoint("x", &format!("tcp://localhost:{port}"))]);
+    let is_down = |state: &State| matches!(state, State::Down { reason: DownReason::Unreachable, .. });
+    receive_until(&mut subscriber, |subscriber, _| {
+        subscriber.status().endpoint("x").is_some_and(|status| is_down(&status.addresses[0].state))
+    });
+    let (mut late, _) = publisher(&context, "x", &format!("tcp://localhost:{port}"));
+    let got = receive_until(&mut subscriber, |_, got| {
+        if bus::Publish::wait_for_subscriber(&mut late, b"org", Duration::ZERO) && got.is_empty() {
+            publish(&mut late, "org", "late");
+        }
+        !got.is_empty()
+    });
+    assert_eq!(texts(&got)[0], ("x", "org", "late"));
+}
+
+#[test]
+fn an_endpoint_may_be_down_at_first_and_come_and_go() {
+    let context = context();
+    let at = endpoint("x", &format!("tcp://127.0.0.1:{}", free_port()));
+    let mut subscriber = subscriber(&context, &[&at]);
+    wait_for_state(&subscriber, "x", |state| {
+        matches!(state, State::Down { reason: DownReason::Unreachable, .. })
+    });
+    for round in 1..=3 {
+        let (mut publisher, _) = context.bind_publisher(&at).unwrap();
+        wait_for_state(&subscriber, "x", |state| *state == State::Connected);
+        publish(&mut publisher, "org", "here");
+        assert_eq!(texts(&receive(&mut subscriber, 1)), [("x", "org", "here")]);
+        bus::Publish::close(Box::new(publisher), crate::harness::PATIENCE).unwrap();
+        wait_for_state(&subscriber, "x", |state| {
+            matches!(state, State::Down { reason: DownReason::Lost, .. })
+        });
+        let status = subscriber.status().endpoint("x").unwrap();
+        assert_eq!((status.addresses[0].connects, status.addresses[0].disconnects), (round, round));
+    }
+}
+
+#[test]
+fn what_does_not_speak_zeromq_is_told_from_what_does_not_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let context = context();
+    let subscriber = subscriber(&context, &[&endpoint("web", &address)]);
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").unwrap();
+    assert!(stream.read(&mut [0; 64]).is_ok());
+    drop(stream);
+    wait_for_state(&subscriber, "web", |state| {
+        matches!(state, State::Down { reason: DownReason::Handshake, .. })
+    });
+}
+
+/// The timer of a connection in `/proc/net/tcp`: its kind and the hundredths of a second until it fires.
+fn tcp_timer(local: Option<u16>, remote: Option<u16>) -> Option<(String, u64)> {
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let has_port =
+        |field: &str, port: Option<u16>| port.is_none_or(|port| field.ends_with(&format!(":{port:04X}")));
+    table.lines().skip(1).find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let is_established = fields[3] == "01";
+        let (kind, when) = fields[5].split_once(':')?;
+        (is_established && has_port(fields[1], local) && has_port(fields[2], remote))
+            .then(|| (kind.to_owned(), u64::from_str_radix(when, 16).unwrap()))
+    })
+}
+
+/// The bundled libzmq is built without keepalive unless told otherwise (see .cargo/config.toml), and says nothing.
+#[test]
+fn tcp_connections_really_have_the_keepalive_that_was_asked_for() {
+    let idle = Duration::from_secs(1_000);
+    let context = Context::new(&Options { tcp_keepalive_idle: idle, ..Options::default() }).unwrap();
+    let (mut publisher, at) = publisher(&context, "x", "tcp://127.0.0.1:*");
+    let mut subscriber = subscriber(&context, &[&at]);
+    publish(&mut publisher, "org", "1");
+    receive(&mut subscriber, 1);
+    let Address::Tcp { port, .. } = at.addresses[0] else { unreachable!() };
+    for (local, remote) in [(port, None), (None, port)] {
+        // While data is on its way, another timer is shown.
+        let deadline = std::time::Instant::now() + crate::harness::PATIENCE;
+        let when = loop {
+            match tcp_timer(local, remote) {
+                Some((kind, when)) if kind == "02" && when > 1_000 => break when,
+                timer => assert!(std::time::Instant::now() < deadline, "no keepalive timer: {timer:?}"),
+            }
+            std::thread::yield_now();
+        };
+        // The system's own idle time is 7200 seconds.
+        assert!((50_000..=100_100).contains(&when), "{when}");
+    }
+}

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use abi_stable::abi_stability::StableAbi;
 use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
 use abi_stable::library::{AbiHeaderRef, LibHeader, LibraryError, RootModuleError};
+use abi_stable::type_layout::TypeLayout;
 use libloading::os::unix::{Library as Image, RTLD_LOCAL, RTLD_NOW};
 use message::Pattern;
 
@@ -19,6 +20,9 @@ use crate::export::SYMBOL;
 use crate::host::{Adapter, Host};
 use crate::instance::Instance;
 use crate::version;
+
+#[cfg(test)]
+mod tests;
 
 /// A library of plugins, loaded for the rest of the process's life.
 #[derive(Debug)]
@@ -235,18 +239,12 @@ fn load(path: &Path) -> Result<Library, LoadProblem> {
         return Err(LoadProblem::ApiVersion { theirs: api_version.to_owned() });
     }
     let plugin = root_module(header)?;
-    if !plugin.unwinds() {
-        return Err(LoadProblem::PanicAbort);
-    }
-    let consumers: Vec<_> =
-        plugin.consumers().iter().map(|declaration| Declared::new(*declaration)).collect();
-    check_declarations(&consumers)?;
     Ok(Library {
         path: path.to_owned(),
         name: plugin.name().as_str(),
         version: plugin.version().as_str(),
         api_version,
-        consumers,
+        consumers: declared(plugin)?,
     })
 }
 
@@ -275,12 +273,8 @@ fn header(path: &Path) -> Result<&'static LibHeader, LoadProblem> {
 }
 
 fn root_module(header: &'static LibHeader) -> Result<abi::PluginRef, LoadProblem> {
-    // An older plugin knows a beginning of our types, a newer one has ours as its beginning.
-    if let Err(report) = header.ensure_layout::<abi::PluginRef>() {
-        let theirs = header.layout().ok_or_else(|| LoadProblem::Layout { report: "no layout".to_owned() })?;
-        check_layout_compatibility(theirs, abi::PluginRef::LAYOUT)
-            .map_err(|_| LoadProblem::Layout { report: report.to_string() })?;
-    }
+    let theirs = header.layout().ok_or_else(|| LoadProblem::Layout { report: "it has none".to_owned() })?;
+    check_layouts(abi::PluginRef::LAYOUT, theirs).map_err(|report| LoadProblem::Layout { report })?;
     // SAFETY: the layouts agree as far as the older of both goes, and what is behind that end of a prefix type
     // is only reached by accessors that look whether it is there.
     unsafe { header.unchecked_layout::<abi::PluginRef>() }.map_err(|error| match error {
@@ -291,7 +285,20 @@ fn root_module(header: &'static LibHeader) -> Result<abi::PluginRef, LoadProblem
     })
 }
 
-fn check_declarations(consumers: &[Declared]) -> Result<(), LoadProblem> {
+/// Checks that one of both is a beginning of the other: an older plugin knows a beginning of our types, a newer one
+/// has ours as its beginning.
+fn check_layouts(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
+    check_layout_compatibility(ours, theirs)
+        .or_else(|report| check_layout_compatibility(theirs, ours).map_err(|_| report))
+        .map_err(|report| report.to_string())
+}
+
+fn declared(plugin: abi::PluginRef) -> Result<Vec<Declared>, LoadProblem> {
+    if !plugin.unwinds() {
+        return Err(LoadProblem::PanicAbort);
+    }
+    let consumers: Vec<_> =
+        plugin.consumers().iter().map(|declaration| Declared::new(*declaration)).collect();
     let (mut names, mut keys) = (HashSet::new(), HashSet::new());
     let problem = consumers.iter().find_map(|consumer| {
         let (name, key) = (consumer.name(), consumer.config_key());
@@ -312,6 +319,6 @@ fn check_declarations(consumers: &[Declared]) -> Result<(), LoadProblem> {
     match problem {
         Some(problem) => Err(LoadProblem::Declaration(problem)),
         None if consumers.is_empty() => Err(LoadProblem::Declaration("no consumer".to_owned())),
-        None => Ok(()),
+        None => Ok(consumers),
     }
 }

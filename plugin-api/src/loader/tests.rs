@@ -1,0 +1,110 @@
+use abi_stable::StableAbi;
+use abi_stable::prefix_type::PrefixTypeTrait as _;
+use abi_stable::std_types::{RErr, RResult, RSlice, RStr, RVec};
+
+use super::*;
+
+extern "C" fn describe(_: RStr<'_>) -> RResult<abi::Wants, RVec<abi::Problem>> {
+    RErr(RVec::new())
+}
+
+extern "C" fn start(_: RStr<'_>, _: abi::HostBox) -> RResult<abi::InstanceBox, abi::StartError> {
+    RErr(StartError::fatal("").into())
+}
+
+fn plugin(unwinds: bool, consumers: &[(&'static str, &'static str)]) -> Result<Vec<Declared>, String> {
+    let declare = |&(name, config_key): &(&'static str, &'static str)| {
+        abi::Declaration {
+            name: RStr::from_str(name),
+            config_key: RStr::from_str(config_key),
+            describe,
+            start,
+        }
+        .leak_into_prefix()
+    };
+    let consumers: Vec<_> = consumers.iter().map(declare).collect();
+    let plugin = abi::Plugin {
+        name: RStr::from_str("test"),
+        version: RStr::from_str("1.0.0"),
+        unwinds,
+        consumers: RSlice::from_slice(consumers.leak()),
+    };
+    declared(plugin.leak_into_prefix()).map_err(|problem| problem.to_string())
+}
+
+#[test]
+fn a_library_with_sensible_declarations_is_accepted() {
+    let consumers = plugin(true, &[("a", "a.enabled"), ("b", "x.y.b.on")]).unwrap();
+    assert_eq!(consumers.iter().map(Declared::name).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[test]
+fn a_library_that_cannot_unwind_is_refused() {
+    assert!(plugin(false, &[("a", "a.enabled")]).unwrap_err().contains(r#"panic="abort""#));
+}
+
+#[test]
+fn a_library_whose_declarations_make_no_sense_is_refused() {
+    for (consumers, problem) in [
+        (&[][..], "declares no consumer"),
+        (&[("", "a.enabled")], "declares a consumer without a name"),
+        (&[("a", "")], "declares consumer `a` with the config key ``, which is not of the form `table.key`"),
+        (
+            &[("a", "a")],
+            "declares consumer `a` with the config key `a`, which is not of the form `table.key`",
+        ),
+        (
+            &[("a", "a..b")],
+            "declares consumer `a` with the config key `a..b`, which is not of the form `table.key`",
+        ),
+        (&[("a", "a.on"), ("a", "b.on")], "declares two consumers of the name `a`"),
+        (&[("a", "a.on"), ("b", "a.on")], "declares two consumers with the config key `a.on`"),
+    ] {
+        assert_eq!(plugin(true, consumers).unwrap_err(), problem);
+    }
+}
+
+/// Three versions of a module: the first, one that grew at its end, one that changed.
+#[allow(dead_code, reason = "only their layout is looked at")]
+mod first {
+    #[repr(C)]
+    #[derive(abi_stable::StableAbi)]
+    #[sabi(kind(Prefix(prefix_ref = ModuleRef, prefix_fields = ModulePrefix)))]
+    pub(super) struct Module {
+        #[sabi(last_prefix_field)]
+        pub(super) number: u32,
+    }
+}
+
+#[allow(dead_code, reason = "only their layout is looked at")]
+mod grown {
+    #[repr(C)]
+    #[derive(abi_stable::StableAbi)]
+    #[sabi(kind(Prefix(prefix_ref = ModuleRef, prefix_fields = ModulePrefix)))]
+    pub(super) struct Module {
+        #[sabi(last_prefix_field)]
+        pub(super) number: u32,
+        pub(super) more: u32,
+    }
+}
+
+#[allow(dead_code, reason = "only their layout is looked at")]
+mod changed {
+    #[repr(C)]
+    #[derive(abi_stable::StableAbi)]
+    #[sabi(kind(Prefix(prefix_ref = ModuleRef, prefix_fields = ModulePrefix)))]
+    pub(super) struct Module {
+        #[sabi(last_prefix_field)]
+        pub(super) number: u64,
+    }
+}
+
+#[test]
+fn older_and_newer_layouts_fit_and_others_do_not() {
+    let (first, grown, changed) =
+        (first::ModuleRef::LAYOUT, grown::ModuleRef::LAYOUT, changed::ModuleRef::LAYOUT);
+    assert_eq!(check_layouts(first, grown), Ok(()));
+    assert_eq!(check_layouts(grown, first), Ok(()));
+    assert!(check_layouts(first, changed).is_err());
+    assert!(check_layouts(changed, grown).is_err());
+}

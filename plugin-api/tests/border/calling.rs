@@ -1,0 +1,100 @@
+//! Calls over the border and what comes back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plugin_api::loader::Library;
+use plugin_api::{Consumed, Delivery, FailureKind, Host, Instance};
+
+use crate::host::TestHost;
+use crate::{misbehaving, plugin};
+
+fn start(name: &str, config: &str) -> Instance {
+    misbehaving(name).start(config, Arc::new(TestHost::default())).unwrap()
+}
+
+fn delivery(body: &str) -> Delivery<'_> {
+    Delivery::new("org.example.thing", body.as_bytes(), "there")
+}
+
+/// What a consumer answers to one message.
+fn answer(instance: &mut Instance, delivery: &Delivery<'_>) -> (FailureKind, String, Option<Duration>) {
+    let Consumed { done, failure } = instance.consume(std::slice::from_ref(delivery));
+    let failure = failure.unwrap();
+    assert_eq!(done, 0);
+    (failure.kind(), failure.reason().to_owned(), failure.retry_after())
+}
+
+#[test]
+fn every_answer_comes_over_with_its_reason() {
+    let drops = answer(&mut start("drops", "{}"), &delivery("{}"));
+    assert_eq!(drops, (FailureKind::Drop, "of no use".to_owned(), None));
+    let stops = answer(&mut start("stops-itself", "{}"), &delivery("{}"));
+    assert_eq!(stops, (FailureKind::Stop, "had enough".to_owned(), None));
+    let retries = answer(&mut start("retries", "{}"), &delivery("{}"));
+    assert_eq!(
+        retries,
+        (FailureKind::Retry, "attempt 1 is too early".to_owned(), Some(Duration::from_millis(1)))
+    );
+}
+
+#[test]
+fn a_consumer_sees_how_often_a_message_came() {
+    let mut retries = start("retries", r#"{"times":2}"#);
+    let attempts = [1, 2, 3].map(|attempt| {
+        retries.consume(&[Delivery { attempt, ..delivery("{}") }]).failure.map(|failure| failure.kind())
+    });
+    assert_eq!(attempts, [Some(FailureKind::Retry), Some(FailureKind::Retry), None]);
+}
+
+#[test]
+fn a_batch_ends_at_the_first_failure() {
+    let mut consumer = start("panics-in-consume", r#"{"key":"panic"}"#);
+    let (good, bad) = (r#"{"topic":"t","msg":{}}"#, r#"{"topic":"t","msg":{"panic":1}}"#);
+    let consumed = consumer.consume(&[good, good, bad, good].map(delivery));
+    assert_eq!((consumed.done, consumed.failure.map(|it| it.kind())), (2, Some(FailureKind::Panic)));
+    assert_eq!(consumer.consume(&[good, good].map(delivery)), Consumed { done: 2, failure: None });
+    assert_eq!(consumer.consume(&[]), Consumed { done: 0, failure: None });
+}
+
+#[test]
+fn a_start_error_says_whether_to_try_again() {
+    let host = || Arc::new(TestHost::default());
+    let error = misbehaving("starts-late").start("{}", host()).unwrap_err();
+    assert_eq!((error.is_retryable(), error.reason()), (true, "the file is not there yet"));
+    let error = misbehaving("never-starts").start("{}", host()).unwrap_err();
+    assert_eq!((error.is_retryable(), error.reason()), (false, "its day is over"));
+    let error = misbehaving("talks").start(r#"{"tims":1}"#, host()).unwrap_err();
+    assert_eq!((error.is_retryable(), error.reason()), (false, "tims: unknown key; did you mean `times`?"));
+}
+
+#[test]
+fn what_a_consumer_publishes_reaches_the_host_and_a_refusal_comes_back() {
+    let host = Arc::new(TestHost::default());
+    let mut publishes = misbehaving("publishes").start("{}", Arc::clone(&host) as Arc<dyn Host>).unwrap();
+    let body = |word: &str| format!(r#"{{"topic":"t","msg":{{"is":"{word}"}}}}"#);
+    assert_eq!(publishes.consume(&[delivery(&body("fine"))]).failure, None);
+    assert_eq!(host.lines(), [r#"publish misbehaving.echo {"is":"fine"}"#]);
+    let refused = answer(&mut publishes, &delivery(&body("unwelcome")));
+    assert_eq!(refused, (FailureKind::Retry, "not published: it is unwelcome".to_owned(), None));
+}
+
+#[test]
+fn several_instances_of_a_library_run_side_by_side_on_their_own_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = Library::open(plugin("recorder")).unwrap();
+    let threads = [0, 1, 2].map(|number| {
+        let path = folder.path().join(number.to_string());
+        let recorder = library.consumers()[0].clone();
+        std::thread::spawn(move || {
+            let config = format!(r#"{{"path":{path:?}}}"#);
+            let mut instance = recorder.start(&config, Arc::new(TestHost::default())).unwrap();
+            for _ in 0..=number {
+                assert_eq!(instance.consume(&[delivery("{}")]).failure, None);
+            }
+            instance.stop().unwrap();
+            std::fs::read_to_string(path).unwrap().lines().count()
+        })
+    });
+    assert_eq!(threads.map(|thread| thread.join().unwrap()), [1, 2, 3]);
+}

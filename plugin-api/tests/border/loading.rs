@@ -1,0 +1,63 @@
+//! What libraries say of themselves.
+
+use plugin_api::loader::Library;
+use plugin_api::{API_VERSION, Pattern};
+
+use crate::{misbehaving, plugin};
+
+fn names(library: &Library) -> Vec<&'static str> {
+    library.consumers().iter().map(plugin_api::loader::Declared::name).collect()
+}
+
+#[test]
+fn each_library_gives_its_own_consumers() {
+    let dummy = Library::open(plugin("dummy")).unwrap();
+    let recorder = Library::open(plugin("recorder")).unwrap();
+    assert_eq!(names(&dummy), ["dummy"]);
+    assert_eq!(names(&recorder), ["recorder", "counter"]);
+    assert_eq!(recorder.consumers()[1].config_key(), "counter.enabled");
+    assert_eq!((recorder.name(), recorder.version()), ("recorder", env!("CARGO_PKG_VERSION")));
+    assert_eq!(recorder.api_version(), API_VERSION);
+}
+
+#[test]
+fn opening_a_library_twice_is_harmless() {
+    let first = Library::open(plugin("dummy")).unwrap();
+    let second = Library::open(plugin("dummy")).unwrap();
+    assert_eq!(names(&first), names(&second));
+}
+
+#[test]
+fn a_copy_under_another_name_is_another_library() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("libcopy.so");
+    std::fs::copy(plugin("dummy"), &copy).unwrap();
+    assert_eq!(Library::open(&copy).unwrap().path(), copy);
+}
+
+#[test]
+fn a_relative_path_is_no_search_in_library_folders() {
+    let error = Library::open("libc.so.6").unwrap_err();
+    assert!(error.to_string().starts_with("libc.so.6: cannot be read: "), "{error}");
+}
+
+#[test]
+fn a_consumer_says_what_it_wants_with_a_configuration() {
+    let talks = misbehaving("talks");
+    assert_eq!(talks.describe("{}").unwrap().topics, [Pattern::from("*")]);
+    let wants = talks.describe(r#"{"topics":["a.*","b.?"]}"#).unwrap();
+    assert_eq!(wants.topics, [Pattern::from("a.*"), Pattern::from("b.?")]);
+    assert!(wants.inbound.is_empty());
+}
+
+#[test]
+fn a_configuration_that_does_not_fit_is_refused_with_every_problem() {
+    let error = misbehaving("talks").describe(r#"{"tims":1,"topics":["a",2]}"#).unwrap_err();
+    let paths: Vec<_> = error.problems.iter().map(|problem| &*problem.key_path).collect();
+    assert_eq!(paths, ["tims", "topics.1"]);
+    assert_eq!(error.problems[0].message, "unknown key; did you mean `times`?");
+    assert_eq!(
+        error.to_string(),
+        "tims: unknown key; did you mean `times`?; topics.1: invalid type: integer `2`, expected a string"
+    );
+}

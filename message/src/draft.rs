@@ -28,8 +28,8 @@ pub fn msg_id(year: i16, uuid: impl Display) -> String {
 }
 
 impl Draft<'_> {
-    /// The body, byte for byte as Python's `fedmsg.publish` sends it unsigned: canonical JSON, and what Python
-    /// holds for false as `msg` becomes `{}`.
+    /// The body, byte for byte as Python's `fedmsg.publish` sends it unsigned: canonical JSON, and what
+    /// Python holds for false as `msg` becomes `{}`.
     ///
     /// # Errors
     /// [`json::Error`] when `msg` is not what Python's `json.loads` accepts.

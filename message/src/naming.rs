@@ -22,7 +22,8 @@ impl Default for Naming {
 }
 
 impl Naming {
-    /// `prefix.environment.modname.topic`, or `modname.topic` alone where that begins with the prefix already.
+    /// `prefix.environment.modname.topic`, or `modname.topic` alone where that begins with the prefix
+    /// already.
     ///
     /// An empty `modname` is `fedmsg`, an empty `topic` is `unspecified`, as in Python.
     #[must_use]

@@ -87,7 +87,8 @@ impl<K: Copy + Ord> PatternSet<K> {
         node
     }
 
-    /// Leaves only the first `at` bytes of a node's label to it; a new node takes the rest and all that follows.
+    /// Leaves only the first `at` bytes of a node's label to it; a new node takes the rest and all that
+    /// follows.
     fn split(&mut self, node: usize, at: usize) {
         let (head, tail) = self.nodes[node].label.split_at(at);
         let Some(first) = tail.chars().next() else { return };
@@ -151,8 +152,9 @@ struct Search<'s, K> {
     found: Vec<K>,
     /// The nodes behind a star that are still to be tried at each place of the topic from the given one on.
     stars: Vec<(usize, usize)>,
-    /// All that ever were in `stars`. Behind the star before them the places are tried in ascending order, so the first
-    /// entry of a star is the earliest and covers every later one. That keeps the work to one visit of a node at a place.
+    /// All that ever were in `stars`. Behind the star before them the places are tried in ascending order, so
+    /// the first entry of a star is the earliest and covers every later one. That keeps the work to one visit
+    /// of a node at a place.
     entered: HashSet<usize>,
 }
 

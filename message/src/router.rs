@@ -42,7 +42,7 @@ impl<K: Copy + Ord> Router<K> {
     /// The topic in the first frame of a bus message, and who wants it.
     ///
     /// # Errors
-    /// [`TopicError`] when the frame is empty or not UTF-8.
+    /// [`TopicError`] when the frame is empty, overlong or not UTF-8.
     pub fn route(&mut self, frame: &[u8]) -> Result<Route<K>, TopicError> {
         let text = text_of(frame)?;
         if let Some((topic, keys)) = self.lately.get_key_value(text) {

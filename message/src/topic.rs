@@ -12,8 +12,8 @@ use thiserror::Error;
 /// The topic of a message: UTF-8 text, never empty.
 ///
 /// By custom it reads `prefix.environment.category.object.event`, but Python's fedmsg sends and accepts any
-/// text, control characters included, and so does this type; it only refuses what no pattern could name.
-/// Log a topic with `{:?}`, which escapes what could forge a line.
+/// text, control characters included, and so does this type. Log a topic with `{:?}`, which escapes what
+/// could forge a line.
 ///
 /// Cloning shares the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,9 +32,19 @@ pub enum TopicError {
         /// How many of the leading bytes are valid UTF-8.
         at: usize,
     },
+    /// It is longer than [`Topic::LONGEST_FRAME`].
+    #[error("the topic is {len} bytes long, more than {}", Topic::LONGEST_FRAME)]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
 }
 
 impl Topic {
+    /// The most bytes of a topic that is received. Python knows no limit; but patterns look at every byte, on
+    /// the one thread that receives, so that a few endless topics would hold up the whole bus.
+    pub const LONGEST_FRAME: usize = 64 * 1024;
+
     /// A topic of this text.
     ///
     /// # Errors
@@ -46,7 +56,7 @@ impl Topic {
     /// The topic in the first frame of a bus message.
     ///
     /// # Errors
-    /// [`TopicError`] when the frame is empty or not UTF-8.
+    /// [`TopicError`] when the frame is empty, overlong or not UTF-8.
     pub fn from_frame(frame: &[u8]) -> Result<Self, TopicError> {
         Self::new(text_of(frame)?)
     }
@@ -66,6 +76,9 @@ impl Topic {
 
 /// The text of a topic frame, which may still be empty.
 pub(crate) fn text_of(frame: &[u8]) -> Result<&str, TopicError> {
+    if frame.len() > Topic::LONGEST_FRAME {
+        return Err(TopicError::TooLong { len: frame.len() });
+    }
     std::str::from_utf8(frame).map_err(|error| TopicError::NotUtf8 { at: error.valid_up_to() })
 }
 
@@ -143,6 +156,14 @@ mod tests {
     fn a_frame_of_other_bytes_is_refused_with_the_place() {
         assert_eq!(Topic::from_frame(b"org.\xff"), Err(TopicError::NotUtf8 { at: 4 }));
         assert_eq!(Topic::from_frame(b"\xed\xa0\x80"), Err(TopicError::NotUtf8 { at: 0 }));
+    }
+
+    #[test]
+    fn an_endless_frame_is_refused() {
+        let longest = vec![b'a'; Topic::LONGEST_FRAME];
+        assert_eq!(Topic::from_frame(&longest).unwrap().len(), longest.len());
+        let longer = vec![b'a'; Topic::LONGEST_FRAME + 1];
+        assert_eq!(Topic::from_frame(&longer), Err(TopicError::TooLong { len: longer.len() }));
     }
 
     #[test]

@@ -6,12 +6,14 @@
 //!
 //! Nothing here recurses: the depth of a text costs memory in proportion, never stack.
 
+mod members;
 mod number;
 mod scan;
 mod string;
 mod write;
 
-pub use scan::{Error, Problem, members};
+pub use members::members;
+pub use scan::{Error, Problem};
 pub use string::decode;
 pub use write::{canonical, pretty, to_canonical};
 

@@ -18,7 +18,8 @@ fn repr(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
-    // Of the shortest digits `zmij` takes the same as Python. The standard library breaks some ties otherwise.
+    // Of the shortest digits `zmij` takes the same as Python. The standard library breaks some ties
+    // otherwise.
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format(value);
     if let Some((mantissa, exponent)) = text.split_once('e') {

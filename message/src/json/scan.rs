@@ -129,11 +129,11 @@ pub(super) fn scan(text: &str, sink: &mut impl Sink) -> Result<(), Error> {
     }
 }
 
-fn fail<T>(at: usize, problem: Problem) -> Result<T, Error> {
+pub(super) fn fail<T>(at: usize, problem: Problem) -> Result<T, Error> {
     Err(Error { at, problem })
 }
 
-fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
         at += 1;
     }
@@ -196,8 +196,8 @@ fn is_hex4(digits: Option<&[u8]>) -> bool {
     digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// How many bytes there are before the first one that means something inside a string: a quote, a backslash or a
-/// control character. Most of a message is such bytes, so they are looked at by eights.
+/// How many bytes there are before the first one that means something inside a string: a quote, a backslash
+/// or a control character. Most of a message is such bytes, so they are looked at by eights.
 fn plain_len(bytes: &[u8]) -> usize {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
     // The high bit of every byte that is below `limit`, and perhaps of bytes above the first such one.
@@ -216,8 +216,8 @@ fn plain_len(bytes: &[u8]) -> usize {
     bytes.len() - rest.len() + rest.iter().position(special).unwrap_or(rest.len())
 }
 
-/// The kind and the end of the number that begins at `start`. Like Python's, it ends before a point or an exponent
-/// that lacks its digits.
+/// The kind and the end of the number that begins at `start`. Like Python's, it ends before a point or an
+/// exponent that lacks its digits.
 fn number(bytes: &[u8], start: usize) -> Result<(Kind, usize), Error> {
     let first = start + usize::from(bytes.get(start) == Some(&b'-'));
     let end = match bytes.get(first) {
@@ -252,57 +252,4 @@ fn skip_digits(bytes: &[u8], mut at: usize) -> usize {
 
 fn at_least_one_digit(bytes: &[u8], at: usize) -> Option<usize> {
     Some(skip_digits(bytes, at)).filter(|&end| end > at)
-}
-
-/// Calls `visit` with each member of the object that `text` is: the key's token with its quotes (see
-/// [`super::decode`]) and the text of the value. Members come in the order of the text; of those with the same key Python
-/// keeps the last.
-///
-/// # Errors
-/// [`Error`] when `text` is not what `json.loads` accepts, or no object. Members seen before that have been
-/// visited.
-pub fn members<'t>(text: &'t str, visit: impl FnMut(&'t str, &'t str)) -> Result<(), Error> {
-    let mut sink = Members { text, visit, depth: 0, key: "", value_at: 0, is_object: false };
-    scan(text, &mut sink)?;
-    if sink.is_object { Ok(()) } else { fail(skip_space(text.as_bytes(), 0), Problem::NotAnObject) }
-}
-
-/// Picks the members of the outermost object.
-struct Members<'t, F> {
-    text: &'t str,
-    visit: F,
-    depth: usize,
-    key: &'t str,
-    value_at: usize,
-    is_object: bool,
-}
-
-impl<'t, F: FnMut(&'t str, &'t str)> Sink for Members<'t, F> {
-    fn key(&mut self, token: Range<usize>) {
-        if self.depth == 1 {
-            self.key = &self.text[token];
-        }
-    }
-
-    fn scalar(&mut self, _: Kind, token: Range<usize>) {
-        if self.depth == 1 && self.is_object {
-            (self.visit)(self.key, &self.text[token]);
-        }
-    }
-
-    fn open(&mut self, kind: Kind, at: usize) {
-        match self.depth {
-            0 => self.is_object = kind == Kind::Object,
-            1 => self.value_at = at,
-            _ => {}
-        }
-        self.depth += 1;
-    }
-
-    fn close(&mut self, end: usize) {
-        self.depth -= 1;
-        if self.depth == 1 && self.is_object {
-            (self.visit)(self.key, &self.text[self.value_at..end]);
-        }
-    }
 }

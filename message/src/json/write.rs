@@ -134,7 +134,8 @@ impl<'t> Writer<'t> {
         }
     }
 
-    /// Writes the value at `place`, or only the beginning if it holds others: then it is open and `true` comes back.
+    /// Writes the value at `place`, or only the beginning if it holds others: then it is open and `true`
+    /// comes back.
     fn begin(&mut self, place: usize) -> bool {
         let Node { kind, end, .. } = self.tape.nodes[place];
         match kind {
@@ -155,8 +156,8 @@ impl<'t> Writer<'t> {
         kind.is_container()
     }
 
-    /// Writes what stands before the next value of the innermost open container and gives that value's place, or ends the
-    /// container.
+    /// Writes what stands before the next value of the innermost open container and gives that value's place,
+    /// or ends the container.
     fn advance(&mut self, first: bool) -> Option<usize> {
         let depth = self.open.len();
         let (value, key, bracket) = match self.open.last_mut()? {
@@ -200,8 +201,8 @@ impl<'t> Writer<'t> {
         }
     }
 
-    /// The members of an object in the order to be written. Of those with the same key the last value counts, in the place
-    /// of the first.
+    /// The members of an object in the order to be written. Of those with the same key the last value counts,
+    /// in the place of the first.
     fn members(&self, places: Range<usize>) -> Vec<Member<'t>> {
         let mut members = Vec::new();
         let mut key = places.start;

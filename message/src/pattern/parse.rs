@@ -28,7 +28,8 @@ pub(super) fn tokens(glob: &str) -> Box<[Token]> {
     tokens.finish()
 }
 
-/// Where the `]` is that ends the class whose text begins at `start`. One that comes first belongs to the class.
+/// Where the `]` is that ends the class whose text begins at `start`. One that comes first belongs to the
+/// class.
 fn class_end(chars: &[char], start: usize) -> Option<usize> {
     let negation = usize::from(chars.get(start) == Some(&'!'));
     let first = start + negation;

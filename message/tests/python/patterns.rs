@@ -2,7 +2,7 @@ use message::{Pattern, PatternSet};
 
 use crate::{python, random};
 
-const PAIRS: usize = 40_000;
+const PAIRS: usize = 25_000;
 
 const IN_PATTERNS: &[&str] = &[
     "a", "b", "c", ".", ".a", "č", "𝕏", "-", "!", "^", "\\", "]", "\n", "*", "*", "*", "?", "**", "&&", "$",
@@ -40,7 +40,8 @@ fn a_set_matches_what_its_patterns_match() {
     }
 }
 
-/// A pattern that isn't empty, which has its own meaning here, and a topic that it has a fair chance to match.
+/// A pattern that isn't empty, which has its own meaning here, and a topic that it has a fair chance to
+/// match.
 fn pair(random: &mut fastrand::Rng) -> (String, String) {
     let (mut pattern, mut topic) = (String::new(), String::new());
     for _ in 0..random.usize(1..7) {

@@ -106,8 +106,14 @@ impl<K: Copy + Ord> PatternSet<K> {
     /// The keys of all patterns that match: each once, in ascending order.
     #[must_use]
     pub fn matches(&self, topic: &str) -> Vec<K> {
-        let mut search =
-            Search { set: self, topic, found: Vec::new(), stars: Vec::new(), entered: HashSet::new() };
+        let mut search = Search {
+            set: self,
+            topic,
+            found: Vec::new(),
+            stars: Vec::new(),
+            entered: HashSet::new(),
+            pending: Vec::new(),
+        };
         search.walk(ROOT, 0);
         while let Some((star, from)) = search.stars.pop() {
             for (skipped, _) in topic[from..].char_indices() {
@@ -156,14 +162,16 @@ struct Search<'s, K> {
     /// the first entry of a star is the earliest and covers every later one. That keeps the work to one visit
     /// of a node at a place.
     entered: HashSet<usize>,
+    /// The nodes that the current walk has reached, each with what is left of the topic. Empty between walks.
+    pending: Vec<(usize, &'s str)>,
 }
 
 impl<K: Copy> Search<'_, K> {
     /// Follows the topic from byte `at` of it, and the tree from `start` to the next stars.
     fn walk(&mut self, start: usize, at: usize) {
         let (set, topic) = (self.set, self.topic);
-        let mut pending = vec![(start, &topic[at..])];
-        while let Some((node, rest)) = pending.pop() {
+        self.pending.push((start, &topic[at..]));
+        while let Some((node, rest)) = self.pending.pop() {
             let node = &set.nodes[node];
             if rest.is_empty() {
                 self.found.extend(&node.keys);
@@ -173,7 +181,7 @@ impl<K: Copy> Search<'_, K> {
                 && let child = node.literals[slot].1
                 && let Some(rest) = rest.strip_prefix(&*set.nodes[child].label)
             {
-                pending.push((child, rest));
+                self.pending.push((child, rest));
             }
             for (token, child) in &node.globs {
                 match token {
@@ -182,7 +190,7 @@ impl<K: Copy> Search<'_, K> {
                         self.stars.push((*child, topic.len() - rest.len()));
                     }
                     Token::Star => {}
-                    token => pending.extend(token.strip(rest).map(|rest| (*child, rest))),
+                    token => self.pending.extend(token.strip(rest).map(|rest| (*child, rest))),
                 }
             }
         }

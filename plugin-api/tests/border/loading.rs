@@ -43,21 +43,21 @@ fn a_relative_path_is_no_search_in_library_folders() {
 
 #[test]
 fn a_consumer_says_what_it_wants_with_a_configuration() {
-    let talks = misbehaving("talks");
-    assert_eq!(talks.describe("{}").unwrap().topics, [Pattern::from("*")]);
-    let wants = talks.describe(r#"{"topics":["a.*","b.?"]}"#).unwrap();
-    assert_eq!(wants.topics, [Pattern::from("a.*"), Pattern::from("b.?")]);
-    assert!(wants.inbound.is_empty());
+    let dummy = Library::open(plugin("dummy")).unwrap().consumers()[0].describe("{}").unwrap();
+    assert_eq!((dummy.topics, dummy.inbound), (vec![Pattern::from("*")], vec![]));
+    let relay = Library::open(plugin("relay")).unwrap();
+    let relay = relay.consumers()[0].describe(r#"{"inbound":"here"}"#).unwrap();
+    assert_eq!((relay.topics, relay.inbound), (vec![], vec!["here".to_owned()]));
 }
 
 #[test]
 fn a_configuration_that_does_not_fit_is_refused_with_every_problem() {
-    let error = misbehaving("talks").describe(r#"{"tims":1,"topics":["a",2]}"#).unwrap_err();
+    let error = misbehaving("talks").describe(r#"{"tims":1,"times":"x"}"#).unwrap_err();
     let paths: Vec<_> = error.problems.iter().map(|problem| &*problem.key_path).collect();
-    assert_eq!(paths, ["tims", "topics.1"]);
+    assert_eq!(paths, ["tims", "times"]);
     assert_eq!(error.problems[0].message, "unknown key; did you mean `times`?");
     assert_eq!(
         error.to_string(),
-        "tims: unknown key; did you mean `times`?; topics.1: invalid type: integer `2`, expected a string"
+        "tims: unknown key; did you mean `times`?; times: invalid type: string \"x\", expected u32"
     );
 }

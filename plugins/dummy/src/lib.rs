@@ -7,35 +7,35 @@ use serde::Deserialize;
 /// The keys of `[fedmsg.consumers.dummy]` beside `enabled`.
 #[derive(Debug, Deserialize)]
 struct Config {
-    /// Globs of the topics to log.
-    #[serde(default = "everything")]
-    topics: Vec<Pattern>,
+    /// Whether to log what the messages say, too.
+    #[serde(default)]
+    bodies: bool,
 }
 
-fn everything() -> Vec<Pattern> {
-    vec!["*".into()]
+struct Dummy {
+    config: Config,
 }
-
-struct Dummy;
 
 impl Consumer for Dummy {
     const NAME: &'static str = "dummy";
     const CONFIG_KEY: &'static str = "fedmsg.consumers.dummy.enabled";
     type Config = Config;
 
-    fn topics(config: &Config) -> Vec<Pattern> {
-        config.topics.clone()
+    fn topics(_: &Config) -> Vec<Pattern> {
+        vec!["*".into()]
     }
 
-    fn start(_: Config, _: Hub) -> Result<Self, StartError> {
-        Ok(Self)
+    fn start(config: Config, _: Hub) -> Result<Self, StartError> {
+        Ok(Self { config })
     }
 
     fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure> {
+        let body = self.config.bodies.then(|| String::from_utf8_lossy(message.body()));
         tracing::debug!(
             topic = ?message.topic(),
             msg_id = message.msg_id().as_deref(),
             endpoint = message.endpoint(),
+            body = body.as_deref(),
             "got a message"
         );
         Ok(())
@@ -69,6 +69,15 @@ mod tests {
         assert!(
             logs[0].fields.contains(&("msg_id".into(), "2026-00000000-0000-4000-8000-000000000001".into()))
         );
+        assert!(!logs[0].fields.iter().any(|(name, _)| name == "body"));
         dummy.stop().unwrap();
+    }
+
+    #[test]
+    fn the_body_is_logged_on_request() {
+        let mut dummy = Harness::<Dummy>::start(json!({"bodies": true})).unwrap();
+        dummy.deliver("a.b", json!({"log": "hello"})).unwrap();
+        let body = dummy.logs()[0].fields.iter().find(|(name, _)| name == "body").unwrap().1.clone();
+        assert!(body.contains(r#""msg":{"log":"hello"}"#), "{body}");
     }
 }

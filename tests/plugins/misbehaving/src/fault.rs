@@ -9,7 +9,6 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
-    pub(crate) topics: Vec<Pattern>,
     /// A file whose existence matters.
     pub(crate) file: PathBuf,
     /// How often.
@@ -20,7 +19,7 @@ pub(crate) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { topics: vec!["*".into()], file: PathBuf::new(), times: 1, key: String::new() }
+        Self { file: PathBuf::new(), times: 1, key: String::new() }
     }
 }
 
@@ -47,8 +46,8 @@ impl<F: Fault> Consumer for Faulty<F> {
     const CONFIG_KEY: &'static str = F::KEY;
     type Config = Config;
 
-    fn topics(config: &Config) -> Vec<Pattern> {
-        config.topics.clone()
+    fn topics(_: &Config) -> Vec<Pattern> {
+        vec!["*".into()]
     }
 
     fn start(config: Config, hub: Hub) -> Result<Self, StartError> {

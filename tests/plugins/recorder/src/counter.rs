@@ -7,14 +7,11 @@ use plugin_api::serde_json::{Value, json};
 use plugin_api::{Consumer, Failure, Hub, Message, Pattern, StartError, tracing};
 use serde::Deserialize;
 
-use crate::recorder::everything;
 use crate::sink::Sink;
 
 #[derive(Deserialize)]
 pub(crate) struct Config {
     path: PathBuf,
-    #[serde(default = "everything")]
-    topics: Vec<Pattern>,
     /// A summary is written when so many different numbers were seen; and one when the consumer stops.
     expect: u64,
 }
@@ -79,8 +76,8 @@ impl Consumer for Counter {
     const CONFIG_KEY: &'static str = "counter.enabled";
     type Config = Config;
 
-    fn topics(config: &Config) -> Vec<Pattern> {
-        config.topics.clone()
+    fn topics(_: &Config) -> Vec<Pattern> {
+        vec!["*".into()]
     }
 
     fn start(config: Config, _: Hub) -> Result<Self, StartError> {

@@ -11,15 +11,9 @@ use crate::sink::Sink;
 #[derive(Deserialize)]
 pub(crate) struct Config {
     path: PathBuf,
-    #[serde(default = "everything")]
-    topics: Vec<Pattern>,
     /// Whether a line has the body as text, too.
     #[serde(default)]
     bodies: bool,
-}
-
-pub(crate) fn everything() -> Vec<Pattern> {
-    vec!["*".into()]
 }
 
 pub(crate) struct Recorder {
@@ -32,8 +26,8 @@ impl Consumer for Recorder {
     const CONFIG_KEY: &'static str = "recorder.enabled";
     type Config = Config;
 
-    fn topics(config: &Config) -> Vec<Pattern> {
-        config.topics.clone()
+    fn topics(_: &Config) -> Vec<Pattern> {
+        vec!["*".into()]
     }
 
     fn start(config: Config, _: Hub) -> Result<Self, StartError> {

@@ -4,13 +4,11 @@
 //! cross as integers, so that a new variant is no new layout. A record ends in a reserved tail that is zero
 //! until it gets a meaning. Modules and traits grow at their end only. Nothing here is seen by a hub or an author.
 
-// The attribute macros of abi_stable write code that these would complain about.
 #![allow(
     non_local_definitions,
-    missing_docs,
     unreachable_pub,
     unused_qualifications,
-    clippy::needless_pass_by_value
+    reason = "so the attribute macros of abi_stable write"
 )]
 
 use abi_stable::StableAbi;

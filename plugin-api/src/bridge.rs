@@ -46,9 +46,8 @@ pub(crate) fn name_library(name: &'static str) {
 }
 
 impl Context {
-    /// The context of a consumer that is about to start. The first one of a library sets up its logging.
+    /// The context of a consumer that is about to start.
     pub(crate) fn new(consumer: &'static str, host: abi::HostBox) -> Arc<Self> {
-        install();
         let context = Arc::new(Self { consumer, host });
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|context| context.strong_count() > 0);
@@ -66,7 +65,8 @@ impl Context {
     }
 }
 
-fn install() {
+/// Sets up panic hook and logging of this library, or of this process where a consumer is linked into a test.
+pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         guard::install_hook(report_panic);

@@ -90,6 +90,7 @@ fn plugin<E: Exports>() -> abi::PluginRef {
 
 /// The declaration of a consumer.
 pub fn declare<C: Consumer>() -> abi::DeclarationRef {
+    bridge::install();
     abi::Declaration {
         name: RStr::from_str(C::NAME),
         config_key: RStr::from_str(C::CONFIG_KEY),

@@ -22,8 +22,10 @@ pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> Result<R, Panicked> {
         let caught = CAUGHT.with_borrow_mut(Option::take);
         let panicked =
             caught.unwrap_or_else(|| Panicked { message: text(&*payload), location: "?".to_owned() });
-        // Dropping a payload of the plugin's own type may panic again, outside any guard.
-        std::mem::forget(payload);
+        if !payload.is::<&str>() && !payload.is::<String>() {
+            // To drop something of the plugin's own may panic again, outside any guard.
+            std::mem::forget(payload);
+        }
         panicked
     })
 }

@@ -6,6 +6,7 @@
 //! configuration). All of it:
 //!
 //! ```
+//! #![forbid(unsafe_code)]
 //! use plugin_api::{Consumer, Failure, Hub, Message, Pattern, StartError, export_plugin, tracing};
 //!
 //! #[derive(serde::Deserialize)]

@@ -94,6 +94,7 @@ fn a_panic_before_the_start_is_a_problem_of_the_configuration() {
     for place in ["config", "topics", "inbound"] {
         let error = Harness::<Bomb>::describe(json!({"place": place})).unwrap_err();
         assert!(error.to_string().starts_with("the plugin panicked at "), "{place}: {error}");
+        assert!(error.to_string().contains("panics.rs:"), "{place}: {error}");
     }
     assert!(Harness::<Bomb>::describe(json!({"place": "drop"})).is_ok());
 }

@@ -8,6 +8,9 @@ use zmq::SocketEvent;
 use crate::deadline::Deadline;
 use crate::socket::millis;
 
+/// How long libzmq may take to close a socket that has nothing more to send; it takes milliseconds.
+pub(crate) const CLOSING: Duration = Duration::from_secs(1);
+
 const EVENTS: [SocketEvent; 8] = [
     SocketEvent::CONNECT_RETRIED,
     SocketEvent::ACCEPTED,
@@ -49,19 +52,26 @@ impl Monitor {
         Some((event, address.unwrap_or_default()))
     }
 
-    /// Waits until the socket is closed for good; false when it isn't within the time.
-    pub(crate) fn wait_for_end(&self, timeout: Duration) -> bool {
+    /// Waits until the socket is closed for good.
+    ///
+    /// After the time it is left to itself: only a peer by inproc that does not react keeps a socket open so long.
+    pub(crate) fn wait_for_end(self, timeout: Duration) {
         let deadline = Deadline::after(timeout);
         loop {
             while let Some((event, _)) = self.next() {
                 if event == SocketEvent::MONITOR_STOPPED {
-                    return true;
+                    return;
                 }
             }
-            let Some(left) = deadline.left() else { return false };
+            let Some(left) = deadline.left() else { return self.abandon() };
             // Interrupted or not, the time left is looked at again.
             self.0.poll(zmq::POLLIN, i64::from(millis(left)) + 1).ok();
         }
+    }
+
+    /// Leaves it open for the rest of the process.
+    pub(crate) fn abandon(self) {
+        std::mem::forget(self);
     }
 
     pub(crate) fn poll_item(&self) -> zmq::PollItem<'_> {

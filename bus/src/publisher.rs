@@ -6,7 +6,7 @@ use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
-use crate::monitor::Monitor;
+use crate::monitor::{CLOSING, Monitor};
 use crate::{Address, BusError, Endpoint, Host, Options, PublishError, Unsent, bind, socket};
 
 /// What the sending side of the bus is to its user, whatever carries the messages.
@@ -44,9 +44,6 @@ pub struct Publisher {
     /// The beginnings of topics that at least one subscriber wants.
     subscriptions: BTreeSet<Vec<u8>>,
 }
-
-/// How long libzmq may take, beyond the linger, to give up what is unsent.
-const CLOSING: Duration = Duration::from_secs(1);
 
 impl Publisher {
     pub(crate) fn bind(
@@ -171,10 +168,7 @@ impl Publish for Publisher {
         let Ok(monitor) = closing else { return Err(Unsent(timeout)) };
         let start = Instant::now();
         drop(self);
-        if !monitor.wait_for_end(linger.saturating_add(CLOSING)) {
-            // It must outlive the socket. Only a peer by inproc that does not react can keep that open.
-            std::mem::forget(monitor);
-        }
+        monitor.wait_for_end(linger.saturating_add(CLOSING));
         if start.elapsed() < timeout { Ok(()) } else { Err(Unsent(timeout)) }
     }
 }

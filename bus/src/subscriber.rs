@@ -16,15 +16,12 @@ use self::bell::Bell;
 use self::link::Link;
 use self::source::Source;
 use self::supervisor::{Order, Supervisor, Watched};
-use crate::monitor::Monitor;
+use crate::monitor::{CLOSING, Monitor};
 use crate::status::AddressStatus;
 use crate::{
     Address, BusError, Endpoint, EndpointName, Incoming, Options, Prefixes, State, StatusBoard, Subscribe,
     bind, socket,
 };
-
-/// How long libzmq may take to close a socket that has nothing to send; it takes milliseconds.
-const CLOSING: Duration = Duration::from_secs(1);
 
 /// A subscriber over ZeroMQ: a SUB socket per endpoint name, all of them used by one thread.
 pub struct Subscriber {
@@ -118,7 +115,11 @@ impl Subscriber {
     }
 
     /// A source that is watched but neither connected nor bound.
-    fn open(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<(Source, Monitor), BusError> {
+    fn open(
+        &mut self,
+        endpoint: &Endpoint,
+        prefixes: &Prefixes,
+    ) -> Result<(Source, Option<Monitor>), BusError> {
         if self.sources.iter().any(|source| source.name == endpoint.name) {
             return Err(BusError::AlreadyOpen(endpoint.name.clone()));
         }
@@ -129,7 +130,10 @@ impl Subscriber {
         let socket = socket::subscriber(&self.zmq, &self.options)?;
         let mut source = Source::new(self.next_id, endpoint.name.clone(), socket);
         source.set_prefixes(prefixes).map_err(BusError::system("subscribe"))?;
-        let monitor = Monitor::new(&self.zmq, &source.socket).map_err(BusError::system("watch a socket"))?;
+        // On inproc nothing happens that could be watched, and closing may wait for the peer's thread, which may be ours.
+        let is_inproc = endpoint.addresses.iter().all(|address| matches!(address, Address::Inproc(_)));
+        let monitor = (!is_inproc).then(|| Monitor::new(&self.zmq, &source.socket)).transpose();
+        let monitor = monitor.map_err(BusError::system("watch a socket"))?;
         Ok((source, monitor))
     }
 
@@ -137,7 +141,7 @@ impl Subscriber {
     fn settle<T>(
         &mut self,
         mut source: Source,
-        monitor: Monitor,
+        monitor: Option<Monitor>,
         is_bound: bool,
         placed: Result<(T, Vec<Link>), BusError>,
     ) -> Result<T, BusError> {
@@ -145,7 +149,9 @@ impl Subscriber {
             Ok(placed) => placed,
             Err(error) => {
                 drop(source);
-                monitor.wait_for_end(CLOSING);
+                if let Some(monitor) = monitor {
+                    monitor.wait_for_end(CLOSING);
+                }
                 return Err(error);
             }
         };
@@ -159,10 +165,12 @@ impl Subscriber {
             AddressStatus::new(link.address.clone(), state)
         });
         source.traffic = self.status.insert(&source.name, states.collect());
-        let (closed, is_closed) = crossbeam_channel::bounded(1);
-        source.is_closed = is_closed;
-        let (id, name) = (source.id, source.name.clone());
-        self.supervisor.watch(Watched { id, name, monitor, links, is_bound, closed });
+        if let Some(monitor) = monitor {
+            let (closed, is_closed) = crossbeam_channel::bounded(1);
+            source.is_closed = is_closed;
+            let (id, name) = (source.id, source.name.clone());
+            self.supervisor.watch(Watched { id, name, monitor, links, is_bound, closed });
+        }
         self.sources.push(source);
         Ok(value)
     }

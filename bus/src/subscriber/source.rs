@@ -19,7 +19,7 @@ pub(super) struct Source {
     pub(super) name: EndpointName,
     pub(super) socket: zmq::Socket,
     pub(super) traffic: Arc<Traffic>,
-    /// Receives once libzmq has closed the socket.
+    /// Receives, or is disconnected, once there is no more to wait for after closing.
     pub(super) is_closed: Receiver<()>,
     prefixes: Prefixes,
 }
@@ -31,7 +31,7 @@ impl Source {
             name,
             socket,
             traffic: Arc::default(),
-            is_closed: crossbeam_channel::never(),
+            is_closed: crossbeam_channel::bounded(1).1,
             prefixes: Prefixes::default(),
         }
     }

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender};
 use tracing::{debug, info, warn};
@@ -14,7 +14,8 @@ use zmq::SocketEvent;
 use super::bell::Bell;
 use super::link::{Link, Target};
 use super::resolver::Resolver;
-use crate::monitor::Monitor;
+use crate::deadline::Deadline;
+use crate::monitor::{CLOSING, Monitor};
 use crate::socket::millis;
 use crate::{Address, BusError, DownReason, EndpointName, State, StatusBoard};
 
@@ -113,28 +114,30 @@ struct Supervision {
 
 impl Supervision {
     fn run(mut self) {
-        let mut is_stopping = false;
-        while !(is_stopping && self.watched.is_empty()) {
-            self.wait();
+        let mut stop: Option<Deadline> = None;
+        while stop.is_none() || !self.watched.is_empty() {
+            let left = stop.as_ref().map_or(Some(Duration::MAX), Deadline::left);
+            let Some(left) = left else { break };
+            self.wait(left);
             self.bell.silence();
             while let Ok(event) = self.events.try_recv() {
                 match event {
                     Event::Watch(watched) => self.watched.push(watched),
                     Event::Resolved { id, index, found } => self.resolved(id, index, found),
-                    Event::Stop => is_stopping = true,
+                    Event::Stop => stop = Some(Deadline::after(CLOSING)),
                 }
             }
             self.follow_monitors();
             self.look_up_due();
         }
+        self.watched.into_iter().for_each(|watched| watched.monitor.abandon());
     }
 
-    fn wait(&self) {
+    fn wait(&self, longest: Duration) {
         let due = self.watched.iter().flat_map(|watched| &watched.links).filter_map(Link::due).min();
-        let timeout = due.map_or(-1, |due| {
-            // Rounded up: a millisecond early would make it turn in place.
-            i64::from(millis(due.saturating_duration_since(Instant::now()))) + 1
-        });
+        let due = due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
+        // Rounded up: a millisecond early would make it turn in place.
+        let timeout = i64::from(millis(due.min(longest))) + 1;
         let mut items = vec![self.bell.poll_item()];
         items.extend(self.watched.iter().map(|watched| watched.monitor.poll_item()));
         // Interrupted or not, everything is looked at again.

@@ -82,10 +82,14 @@ pub(crate) fn wait_for_state(subscriber: &Subscriber, name: &str, wanted: impl F
     assert!(is_there, "{:#?}", status.snapshot());
 }
 
-/// Publishes once the subscription has arrived.
-pub(crate) fn publish(publisher: &mut Publisher, topic: &str, body: &str) {
-    assert!(publisher.wait_for_subscriber(topic.as_bytes(), PATIENCE), "nobody subscribed to {topic}");
-    publisher.publish(topic.as_bytes(), body.as_bytes()).unwrap();
+/// Waits until the publisher knows what the subscriber wants.
+///
+/// A socket answers for its own part only while its thread uses it, so the subscriber must receive meanwhile.
+pub(crate) fn meet(publisher: &mut Publisher, subscriber: &mut Subscriber, topic: &str) {
+    receive_until(subscriber, |_, got| {
+        assert!(got.is_empty());
+        publisher.wait_for_subscriber(topic.as_bytes(), Duration::ZERO)
+    });
 }
 
 /// A ZeroMQ socket of its own context, as another program would have it.
@@ -111,6 +115,15 @@ impl Peer {
     /// The next frame, as text; a subscription begins with 1 and an end of one with 0.
     pub(crate) fn next(&self) -> String {
         String::from_utf8(self.0.recv_bytes(0).unwrap()).unwrap()
+    }
+
+    /// The next frame, while the subscriber receives nothing.
+    pub(crate) fn next_of(&self, subscriber: &mut Subscriber) -> String {
+        receive_until(subscriber, |_, got| {
+            assert!(got.is_empty());
+            self.0.poll(zmq::POLLIN, 0).unwrap() > 0
+        });
+        self.next()
     }
 
     pub(crate) fn send(&self, frames: &[&[u8]]) {

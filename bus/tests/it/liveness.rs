@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use bus::{Address, Context, DownReason, Options, State, Subscribe};
+use bus::{Address, Context, DownReason, Options, Publish, State, Subscribe};
 
 use crate::harness::{
-    context, endpoint, free_port, publish, publisher, receive, receive_until, subscriber, texts,
+    PATIENCE, context, endpoint, free_port, meet, publisher, receive, receive_until, subscriber, texts,
     wait_for_state,
 };
 
@@ -17,8 +17,9 @@ fn a_name_that_does_not_resolve_costs_the_others_nothing() {
     let (mut good, at_good) = publisher(&context, "good", "tcp://127.0.0.1:*");
     let mut subscriber =
         subscriber(&context, &[&endpoint("bad", "tcp://no-such-host.invalid:9940"), &at_good]);
+    meet(&mut good, &mut subscriber, "org");
     for number in 0..1_000 {
-        publish(&mut good, "org", &number.to_string());
+        good.publish(b"org", number.to_string().as_bytes()).unwrap();
     }
     let got = receive(&mut subscriber, 1_000);
     assert!(texts(&got).iter().enumerate().all(|(number, (_, _, body))| *body == number.to_string()));
@@ -38,13 +39,9 @@ fn a_name_is_tried_at_each_of_its_addresses() {
         subscriber.status().endpoint("x").is_some_and(|status| is_down(&status.addresses[0].state))
     });
     let (mut late, _) = publisher(&context, "x", &format!("tcp://localhost:{port}"));
-    let got = receive_until(&mut subscriber, |_, got| {
-        if bus::Publish::wait_for_subscriber(&mut late, b"org", Duration::ZERO) && got.is_empty() {
-            publish(&mut late, "org", "late");
-        }
-        !got.is_empty()
-    });
-    assert_eq!(texts(&got)[0], ("x", "org", "late"));
+    meet(&mut late, &mut subscriber, "org");
+    late.publish(b"org", b"late").unwrap();
+    assert_eq!(texts(&receive(&mut subscriber, 1)), [("x", "org", "late")]);
 }
 
 #[test]
@@ -58,9 +55,10 @@ fn an_endpoint_may_be_down_at_first_and_come_and_go() {
     for round in 1..=3 {
         let (mut publisher, _) = context.bind_publisher(&at).unwrap();
         wait_for_state(&subscriber, "x", |state| *state == State::Connected);
-        publish(&mut publisher, "org", "here");
+        meet(&mut publisher, &mut subscriber, "org");
+        publisher.publish(b"org", b"here").unwrap();
         assert_eq!(texts(&receive(&mut subscriber, 1)), [("x", "org", "here")]);
-        bus::Publish::close(Box::new(publisher), crate::harness::PATIENCE).unwrap();
+        Box::new(publisher).close(PATIENCE).unwrap();
         wait_for_state(&subscriber, "x", |state| {
             matches!(state, State::Down { reason: DownReason::Lost, .. })
         });
@@ -105,12 +103,13 @@ fn tcp_connections_really_have_the_keepalive_that_was_asked_for() {
     let context = Context::new(&Options { tcp_keepalive_idle: idle, ..Options::default() }).unwrap();
     let (mut publisher, at) = publisher(&context, "x", "tcp://127.0.0.1:*");
     let mut subscriber = subscriber(&context, &[&at]);
-    publish(&mut publisher, "org", "1");
+    meet(&mut publisher, &mut subscriber, "org");
+    publisher.publish(b"org", b"1").unwrap();
     receive(&mut subscriber, 1);
     let Address::Tcp { port, .. } = at.addresses[0] else { unreachable!() };
     for (local, remote) in [(port, None), (None, port)] {
         // While data is on its way, another timer is shown.
-        let deadline = std::time::Instant::now() + crate::harness::PATIENCE;
+        let deadline = std::time::Instant::now() + PATIENCE;
         let when = loop {
             match tcp_timer(local, remote) {
                 Some((kind, when)) if kind == "02" && when > 1_000 => break when,

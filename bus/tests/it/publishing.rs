@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bus::{Endpoint, Prefixes, Publish, PublishError, Subscribe};
 
-use crate::harness::{PATIENCE, Peer, context, endpoint, free_port, publish, publisher, receive, texts};
+use crate::harness::{PATIENCE, Peer, context, endpoint, free_port, meet, publisher, receive, texts};
 
 #[test]
 fn a_connected_publisher_says_when_nobody_would_get_the_message() {
@@ -25,7 +25,7 @@ fn a_connected_publisher_waits_for_the_relay_and_its_topics() {
     let mut publisher = context.connect_publisher(&at).unwrap();
     let mut relay = context.subscriber().unwrap();
     relay.bind(&at, &Prefixes::from_iter(["org."])).unwrap();
-    assert!(publisher.wait_for_subscriber(b"org.x", PATIENCE));
+    meet(&mut publisher, &mut relay, "org.x");
     assert!(!publisher.wait_for_subscriber(b"com.x", Duration::ZERO));
     publisher.publish(b"org.x", b"{}").unwrap();
     Box::new(publisher).close(PATIENCE).unwrap();
@@ -39,7 +39,8 @@ fn what_is_published_while_the_relay_is_away_arrives_when_it_is_back() {
     let bound = relay.bind(&endpoint("in", "tcp://127.0.0.1:*"), &Prefixes::everything()).unwrap();
     let at = Endpoint::new("in", bound);
     let mut publisher = context.connect_publisher(&at).unwrap();
-    publish(&mut publisher, "org", "before");
+    meet(&mut publisher, &mut relay, "org");
+    publisher.publish(b"org", b"before").unwrap();
     assert_eq!(texts(&receive(&mut relay, 1)), [("in", "org", "before")]);
 
     relay.disconnect(&at.name).unwrap();
@@ -47,7 +48,7 @@ fn what_is_published_while_the_relay_is_away_arrives_when_it_is_back() {
     let mut sent = 0;
     let mut relay = context.subscriber().unwrap();
     while sent < 100 {
-        publish(&mut publisher, "org", &sent.to_string());
+        publisher.publish(b"org", sent.to_string().as_bytes()).unwrap();
         sent += 1;
         if sent == 50 {
             relay.bind(&at, &Prefixes::everything()).unwrap();
@@ -72,8 +73,9 @@ fn closing_hands_over_everything_to_a_reader_that_begins_only_then() {
         peer.0.set_subscribe(b"").unwrap();
         let (mut publisher, at) = publisher(&context, "x", "tcp://127.0.0.1:*");
         peer.connect(&at.addresses[0]);
+        assert!(publisher.wait_for_subscriber(b"org", PATIENCE));
         for number in 0..COUNT {
-            publish(&mut publisher, &format!("org.{number}"), "{\"some\": \"body\"}");
+            publisher.publish(format!("org.{number}").as_bytes(), b"{\"some\": \"body\"}").unwrap();
         }
         let closing = std::thread::spawn(|| Box::new(publisher).close(PATIENCE));
         for number in 0..COUNT {

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use bus::{BusError, Frames, Options, Prefixes, Publish, State, Subscribe};
 
-use crate::harness::{
-    PATIENCE, Peer, context, endpoint, publish, publisher, receive, receive_until, subscriber, texts,
-};
+use crate::harness::{PATIENCE, Peer, context, endpoint, meet, publisher, receive, subscriber, texts};
 
 #[test]
 fn a_message_knows_the_endpoint_it_came_by() {
@@ -14,8 +12,10 @@ fn a_message_knows_the_endpoint_it_came_by() {
     let (mut a, at_a) = publisher(&context, "a", "tcp://127.0.0.1:*");
     let (mut b, at_b) = publisher(&context, "b", "tcp://127.0.0.1:*");
     let mut subscriber = subscriber(&context, &[&at_a, &at_b]);
-    publish(&mut a, "org.a", "1");
-    publish(&mut b, "org.b", "2");
+    meet(&mut a, &mut subscriber, "org.a");
+    meet(&mut b, &mut subscriber, "org.b");
+    a.publish(b"org.a", b"1").unwrap();
+    b.publish(b"org.b", b"2").unwrap();
     let got = receive(&mut subscriber, 2);
     let mut got = texts(&got);
     got.sort_unstable();
@@ -29,8 +29,10 @@ fn one_endpoint_may_have_several_addresses() {
     let (mut b, at_b) = publisher(&context, "ab", "tcp://127.0.0.1:*");
     both.addresses.extend(at_b.addresses);
     let mut subscriber = subscriber(&context, &[&both]);
-    publish(&mut a, "org.a", "1");
-    publish(&mut b, "org.b", "2");
+    meet(&mut a, &mut subscriber, "org.a");
+    meet(&mut b, &mut subscriber, "org.b");
+    a.publish(b"org.a", b"1").unwrap();
+    b.publish(b"org.b", b"2").unwrap();
     let got = receive(&mut subscriber, 2);
     assert!(texts(&got).iter().all(|(name, ..)| *name == "ab"));
     let status = subscriber.status().endpoint("ab").unwrap();
@@ -49,8 +51,8 @@ fn every_transport_carries_messages() {
         let context = context();
         let (mut publisher, at) = publisher(&context, "x", address);
         let mut subscriber = subscriber(&context, &[&at]);
-        receive_until(&mut subscriber, |_, _| publisher.wait_for_subscriber(b"org", Duration::ZERO));
-        publish(&mut publisher, "org", address);
+        meet(&mut publisher, &mut subscriber, "org");
+        publisher.publish(b"org", address.as_bytes()).unwrap();
         assert_eq!(texts(&receive(&mut subscriber, 1)), [("x", "org", address)]);
         let status = subscriber.status().endpoint("x").unwrap();
         assert_eq!(status.addresses[0].state, State::Connected, "{address}");
@@ -91,7 +93,7 @@ fn bound_and_connected_endpoints_have_their_own_prefixes() {
     assert_eq!(peer.next(), "\u{1}org");
     let inbound = Peer::new(zmq::XPUB);
     inbound.connect(&bound[0]);
-    assert_eq!(inbound.next(), "\u{1}");
+    assert_eq!(inbound.next_of(&mut subscriber), "\u{1}");
     inbound.send(&[b"com", b"{}"]);
     assert_eq!(texts(&receive(&mut subscriber, 1)), [("in", "com", "{}")]);
     let status = subscriber.status().endpoint("in").unwrap();
@@ -166,11 +168,13 @@ fn a_frame_beyond_the_limit_ends_its_connection_and_nothing_else() {
     let (mut good, at_good) = publisher(&context, "good", "tcp://127.0.0.1:*");
     let mut subscriber = subscriber(&context, &[&bus::Endpoint::new("bad", [hostile.bind()]), &at_good]);
     assert_eq!(hostile.next(), "\u{1}");
+    meet(&mut good, &mut subscriber, "org");
     hostile.send(&[b"org", &[b'x'; 1_001]]);
     // The connection ends with the subscription, and is made anew.
-    assert_eq!([hostile.next(), hostile.next()], ["\u{0}", "\u{1}"]);
+    assert_eq!(hostile.next_of(&mut subscriber), "\u{0}");
+    assert_eq!(hostile.next_of(&mut subscriber), "\u{1}");
     hostile.send(&[b"org", b"small"]);
-    publish(&mut good, "org", "good");
+    good.publish(b"org", b"good").unwrap();
     let got = receive(&mut subscriber, 2);
     let mut got = texts(&got);
     got.sort_unstable();
@@ -183,10 +187,12 @@ fn a_flood_on_one_endpoint_does_not_starve_another() {
     let (mut loud, at_loud) = publisher(&context, "loud", "inproc://loud");
     let (mut quiet, at_quiet) = publisher(&context, "quiet", "inproc://quiet");
     let mut subscriber = subscriber(&context, &[&at_loud, &at_quiet]);
+    meet(&mut loud, &mut subscriber, "org");
+    meet(&mut quiet, &mut subscriber, "org");
     for number in 0..1_000 {
-        publish(&mut loud, "org", &number.to_string());
+        loud.publish(b"org", number.to_string().as_bytes()).unwrap();
     }
-    publish(&mut quiet, "org", "quiet");
+    quiet.publish(b"org", b"quiet").unwrap();
     let mut got = Vec::new();
     while got.is_empty() {
         subscriber.receive(&mut got, 10, PATIENCE).unwrap();

@@ -1,8 +1,9 @@
 //! What really crosses the border: frozen types, layout-checked by abi_stable when a plugin is loaded.
 //!
-//! Rules: structs of integers, `RStr`, `RSlice`, `RString`, `RVec`, `RResult` and boxed trait objects only; our own enums
-//! cross as integers, so that a new variant is no new layout. A record ends in a reserved tail that is zero
-//! until it gets a meaning. Modules and traits grow at their end only. Nothing here is seen by a hub or an author.
+//! Rules: structs of integers, `RStr`, `RSlice`, `RString`, `RVec`, `RResult` and boxed trait objects only;
+//! our own enums cross as integers, so that a new variant is no new layout. A record ends in a reserved tail
+//! that is zero until it gets a meaning. Modules and traits grow at their end only. Nothing here is seen by a
+//! hub or an author.
 
 #![allow(
     non_local_definitions,

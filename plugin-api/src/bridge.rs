@@ -1,5 +1,5 @@
-//! Carries what a library logs with `tracing` or `log` to the hub. A library has its own copies of both, which
-//! nobody would read.
+//! Carries what a library logs with `tracing` or `log` to the hub. A library has its own copies of both,
+//! which nobody would read.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -82,8 +82,8 @@ fn report_panic(panicked: &Panicked) {
     tracing::error!(thread = thread.name(), "a thread of the plugin {panicked}");
 }
 
-/// Both facades compare with a number of their own before they call anybody, so that a record that nobody wants costs
-/// next to nothing.
+/// Both facades compare with a number of their own before they call anybody, so that a record that nobody
+/// wants costs next to nothing.
 fn adopt_max_level(level: u32) {
     if MAX_LEVEL.swap(level, Ordering::Relaxed) != level {
         log::set_max_level(match level {

@@ -15,20 +15,20 @@ pub trait Consumer: Sized + Send + 'static {
     /// Its name in logs, statistics and on the command line; no other consumer of the hub may have it.
     const NAME: &'static str;
 
-    /// The dotted key of the configuration that switches the consumer on, `"myconsumer.enabled"`. The rest of the
-    /// table that holds it (here `[myconsumer]`) is its [`Config`](Self::Config).
+    /// The dotted key of the configuration that switches the consumer on, `"myconsumer.enabled"`. The rest of
+    /// the table that holds it (here `[myconsumer]`) is its [`Config`](Self::Config).
     const CONFIG_KEY: &'static str;
 
     /// The consumer's configuration; `()` if it has none. A key of the table that it doesn't know is an error
     /// that the operator gets to see, with or without `deny_unknown_fields`.
     type Config: DeserializeOwned;
 
-    /// The topics that it gets messages of. Each is a glob over the whole topic, as Python's `fnmatch` reads it;
-    /// a message that several of them match comes once.
+    /// The topics that it gets messages of. Each is a glob over the whole topic, as Python's `fnmatch` reads
+    /// it; a message that several of them match comes once.
     fn topics(config: &Self::Config) -> Vec<Pattern>;
 
-    /// Names of endpoints that the hub shall bind for this consumer alone, as a relay needs: what publishers send
-    /// there comes to this consumer whatever its topic, and to no other.
+    /// Names of endpoints that the hub shall bind for this consumer alone, as a relay needs: what publishers
+    /// send there comes to this consumer whatever its topic, and to no other.
     fn inbound(config: &Self::Config) -> Vec<String> {
         let _ = config;
         Vec::new()
@@ -37,8 +37,8 @@ pub trait Consumer: Sized + Send + 'static {
     /// Starts it.
     ///
     /// # Errors
-    /// Say [retry](StartError::retry) if it can work later as it is, [fatal](StartError::fatal) if the operator
-    /// has to mend something; `?` on any error is fatal.
+    /// Say [retry](StartError::retry) if it can work later as it is, [fatal](StartError::fatal) if the
+    /// operator has to mend something; `?` on any error is fatal.
     fn start(config: Self::Config, hub: Hub) -> Result<Self, StartError>;
 
     /// Takes one message.

@@ -166,7 +166,8 @@ pub struct ConfigError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}{}", .key_path, if .key_path.is_empty() { "" } else { ": " }, .message)]
 pub struct ConfigProblem {
-    /// The dotted key, relative to the consumer's table, list items by number (`irc.0.port`); empty for the table itself.
+    /// The dotted key, relative to the consumer's table, list items by number (`irc.0.port`); empty for the
+    /// table itself.
     pub key_path: String,
     /// What is wrong with it.
     pub message: String,

@@ -1,4 +1,5 @@
-//! What `export_plugin!` expands to, and the shim that it puts around each consumer: conversions, panics, logs.
+//! What `export_plugin!` expands to, and the shim that it puts around each consumer: conversions, panics,
+//! logs.
 
 use abi_stable::library::{CheckTypeLayout, LibHeader, RootModuleResult};
 use abi_stable::prefix_type::PrefixTypeTrait as _;
@@ -18,7 +19,8 @@ use crate::message::Message;
 /// The static that `export_plugin!` writes.
 pub(crate) const SYMBOL: &str = "fedmsg_plugin";
 
-/// Makes the crate a plugin with these consumers, each a type that implements [`Consumer`]. Once per crate, whose
+/// Makes the crate a plugin with these consumers, each a type that implements [`Consumer`]. Once per crate,
+/// whose
 /// `crate-type` must contain `"cdylib"`.
 ///
 /// ```

@@ -12,8 +12,8 @@ thread_local! {
     static CAUGHT: RefCell<Option<Panicked>> = const { RefCell::new(None) };
 }
 
-/// Calls `call`; a panic in it is the error. A broken invariant of the plugin's own is the plugin's to survive:
-/// what it panicked with goes to the hub, which decides whether to call it again.
+/// Calls `call`; a panic in it is the error. A broken invariant of the plugin's own is the plugin's to
+/// survive: what it panicked with goes to the hub, which decides whether to call it again.
 pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> Result<R, Panicked> {
     let outer = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(call));

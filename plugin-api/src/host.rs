@@ -12,8 +12,8 @@ use crate::guard::guarded;
 
 /// The hub as one consumer sees it. Called from the consumer's thread and from threads of its own.
 pub trait Host: Send + Sync {
-    /// The most verbose level that any record of the process can be wanted at. Asked once per batch, so that a
-    /// disabled record costs one comparison; may change at any time.
+    /// The most verbose level that any record of the process can be wanted at. Asked once per batch, so that
+    /// a disabled record costs one comparison; may change at any time.
     fn max_level(&self) -> LevelFilter;
 
     /// Whether a record of this level and target is wanted.

@@ -20,7 +20,8 @@ impl Hub {
     }
 
     /// Publishes a message on the bus. `topic` is completed with prefix and environment by the hub's
-    /// configuration unless it begins with the prefix: `git.receive` becomes `org.fedoraproject.dev.git.receive`.
+    /// configuration unless it begins with the prefix: `git.receive` becomes
+    /// `org.fedoraproject.dev.git.receive`.
     ///
     /// # Errors
     /// The hub has nowhere to publish or refuses the message. As a [`Failure`](crate::Failure) it is a retry.
@@ -31,8 +32,8 @@ impl Hub {
         sent(self.context.host.publish(topic.into(), json.as_str().into()))
     }
 
-    /// Opens a publisher on the endpoint of that name in the hub's configuration (its first free address), for
-    /// consumers that repeat messages. It lives as long as the hub.
+    /// Opens a publisher on the endpoint of that name in the hub's configuration (its first free address),
+    /// for consumers that repeat messages. It lives as long as the hub.
     ///
     /// # Errors
     /// There is no such endpoint, or none of its addresses is free.

@@ -2,8 +2,8 @@
 //!
 //! # A plugin
 //!
-//! A plugin is a crate with `crate-type = ["cdylib", "rlib"]` that depends on this one (and on `serde` for its
-//! configuration). All of it:
+//! A plugin is a crate with `crate-type = ["cdylib", "rlib"]` that depends on this one (and on `serde` for
+//! its configuration). All of it:
 //!
 //! ```
 //! #![forbid(unsafe_code)]
@@ -39,7 +39,7 @@
 //!         }
 //!         let Created { user } = message.msg()?; // another shape: the message is dropped, with the reason
 //!         tracing::info!(user, "greeting");
-//!         self.hub.publish("greeter.greet", &format!("{}, {user}!", self.config.greeting))?; // fails: retried
+//!         self.hub.publish("greeter.greet", &format!("{}, {user}!", self.config.greeting))?; // or retried
 //!         Ok(())
 //!     }
 //! }
@@ -62,8 +62,8 @@
 //!
 //! # The hub's side
 //!
-//! [`loader::Library`] opens a `.so`, [`loader::Declared`] is a consumer in it, [`Instance`] a started one, and
-//! [`Host`] is what the hub implements for them. No type of the ABI shows on either side.
+//! [`loader::Library`] opens a `.so`, [`loader::Declared`] is a consumer in it, [`Instance`] a started one,
+//! and [`Host`] is what the hub implements for them. No type of the ABI shows on either side.
 
 mod abi;
 mod bridge;

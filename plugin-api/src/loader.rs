@@ -21,8 +21,11 @@ use crate::host::{Adapter, Host};
 use crate::instance::Instance;
 use crate::version;
 
+mod error;
 #[cfg(test)]
 mod tests;
+
+pub use error::{LoadError, LoadProblem};
 
 /// A library of plugins, loaded for the rest of the process's life.
 #[derive(Debug)]
@@ -49,94 +52,6 @@ pub struct Wants {
     pub inbound: Vec<String>,
 }
 
-/// Why a file is no library of plugins. One line; [`LoadError::detail`] has the rest.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {problem}", .path.display())]
-pub struct LoadError {
-    path: PathBuf,
-    problem: LoadProblem,
-}
-
-/// What is wrong with a file that was to be loaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadProblem {
-    /// It can't be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(#[from] std::io::Error),
-    /// It is no ELF shared object.
-    #[error("is no shared object: {0}")]
-    NotShared(String),
-    /// It is one of another kind of machine.
-    #[error("is built for another machine (ELF machine {theirs}, here {ours})")]
-    OtherMachine {
-        /// `e_machine` of the file.
-        theirs: u16,
-        /// `e_machine` of this machine.
-        ours: u16,
-    },
-    /// Its end is missing; to load it would kill the process.
-    #[error("is incomplete: {present} bytes of {needed}; is it still being copied?")]
-    Incomplete {
-        /// Bytes that its headers speak of.
-        needed: u64,
-        /// Bytes that there are.
-        present: u64,
-    },
-    /// It doesn't use `export_plugin!`.
-    #[error("is no plugin: it does not export `{SYMBOL}` (is `export_plugin!` missing?)")]
-    NotAPlugin,
-    /// The dynamic linker refuses it.
-    #[error("cannot be loaded: {0}")]
-    Refused(String),
-    /// Its plugin API has another major version.
-    #[error(
-        "is built for plugin API {theirs}, this hub has {}: rebuild it with this hub's plugin-api",
-        version::API_VERSION
-    )]
-    ApiVersion {
-        /// The version that the library states.
-        theirs: String,
-    },
-    /// The types at the border differ although the versions agree.
-    #[error(
-        "does not fit this hub, although both have plugin API {}: rebuild it with this hub's plugin-api",
-        version::API_VERSION
-    )]
-    Layout {
-        /// Every difference, on hundreds of lines.
-        report: String,
-    },
-    /// It is built with `panic = "abort"`: its first panic would end the hub.
-    #[error(
-        "is built with panic=\"abort\", so that a panic in it would end the hub: build it with panic=\"unwind\""
-    )]
-    PanicAbort,
-    /// What it declares makes no sense.
-    #[error("declares {0}")]
-    Declaration(String),
-}
-
-impl LoadError {
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What is wrong with it.
-    pub fn problem(&self) -> &LoadProblem {
-        &self.problem
-    }
-
-    /// What else is known, on many lines, for the debug log.
-    pub fn detail(&self) -> Option<&str> {
-        match &self.problem {
-            LoadProblem::Layout { report } => Some(report),
-            _ => None,
-        }
-    }
-}
-
 impl Library {
     /// Loads the library at `path`.
     ///
@@ -147,7 +62,7 @@ impl Library {
     /// [`LoadError`] says why it is no library of plugins that this hub can use.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        load(path).map_err(|problem| LoadError { path: path.to_owned(), problem })
+        load(path).map_err(|problem| LoadError::new(path, problem))
     }
 
     /// The file it came from.
@@ -257,7 +172,8 @@ fn header(path: &Path) -> Result<&'static LibHeader, LoadProblem> {
     // SAFETY: initialisers of the library run. That is as safe as the library itself, which the operator put
     // into the plugin folder to run in this process; that it is a whole shared object was checked.
     let image = unsafe { Image::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(refused)?;
-    // SAFETY: under this name `export_plugin!` writes a `LibHeader`, which begins with the `AbiHeader` that an
+    // SAFETY: under this name `export_plugin!` writes a `LibHeader`, which begins with the `AbiHeader` that
+    // an
     // `AbiHeaderRef` points to; `upgrade` checks its magic bytes before it looks any further.
     let header = *unsafe { image.get::<AbiHeaderRef>(SYMBOL.as_bytes()) }.map_err(refused)?;
     // Never unloaded: dlclose would not unmap a library with thread-locals, and would pull the ground from
@@ -275,8 +191,8 @@ fn header(path: &Path) -> Result<&'static LibHeader, LoadProblem> {
 fn root_module(header: &'static LibHeader) -> Result<abi::PluginRef, LoadProblem> {
     let theirs = header.layout().ok_or_else(|| LoadProblem::Layout { report: "it has none".to_owned() })?;
     check_layouts(abi::PluginRef::LAYOUT, theirs).map_err(|report| LoadProblem::Layout { report })?;
-    // SAFETY: the layouts agree as far as the older of both goes, and what is behind that end of a prefix type
-    // is only reached by accessors that look whether it is there.
+    // SAFETY: the layouts agree as far as the older of both goes, and what is behind that end of a prefix
+    // type is only reached by accessors that look whether it is there.
     unsafe { header.unchecked_layout::<abi::PluginRef>() }.map_err(|error| match error {
         RootModuleError::Unwound => {
             LoadProblem::Refused("it panicked while it declared its consumers".to_owned())
@@ -285,8 +201,8 @@ fn root_module(header: &'static LibHeader) -> Result<abi::PluginRef, LoadProblem
     })
 }
 
-/// Checks that one of both is a beginning of the other: an older plugin knows a beginning of our types, a newer one
-/// has ours as its beginning.
+/// Checks that one of both is a beginning of the other: an older plugin knows a beginning of our types, a
+/// newer one has ours as its beginning.
 fn check_layouts(ours: &'static TypeLayout, theirs: &'static TypeLayout) -> Result<(), String> {
     check_layout_compatibility(ours, theirs)
         .or_else(|report| check_layout_compatibility(theirs, ours).map_err(|_| report))

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use crate::abi;
 use crate::error::Failure;
 
-/// A message of the bus, and how it came. It borrows what the hub received; nothing is parsed before it is asked for.
+/// A message of the bus, and how it came. It borrows what the hub received; nothing is parsed before it is
+/// asked for.
 pub struct Message<'a> {
     record: &'a abi::Msg<'a>,
     envelope: OnceCell<Result<Envelope<'a>, EnvelopeError>>,

@@ -1,5 +1,5 @@
-//! Runs a consumer without a hub, for the tests of its author. The consumer is called through the same shim and the
-//! same conversions as in a `.so`; only the loading is left out.
+//! Runs a consumer without a hub, for the tests of its author. The consumer is called through the same shim
+//! and the same conversions as in a `.so`; only the loading is left out.
 //!
 //! ```
 //! # use plugin_api::{Consumer, Failure, Hub, Message, Pattern, StartError};
@@ -91,8 +91,8 @@ impl<C: Consumer> Harness<C> {
         declared::<C>().describe(&config.to_string())
     }
 
-    /// What the consumer asks for with the configuration file `file`, in which it must be switched on: proves that
-    /// a sample is right.
+    /// What the consumer asks for with the configuration file `file`, in which it must be switched on: proves
+    /// that a sample is right.
     ///
     /// # Errors
     /// The configuration does not fit, or has no switch for this consumer.
@@ -144,8 +144,8 @@ impl<C: Consumer> Harness<C> {
         take(&mut self.hub.seen().forwarded)
     }
 
-    /// What the consumer logged since the last call, on all levels. Needs the process's `tracing` subscriber and `log`
-    /// logger, and stays empty if the test has set its own.
+    /// What the consumer logged since the last call, on all levels. Needs the process's `tracing` subscriber
+    /// and `log` logger, and stays empty if the test has set its own.
     pub fn logs(&self) -> Vec<Logged> {
         take(&mut self.hub.seen().logs)
     }

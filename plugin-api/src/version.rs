@@ -1,7 +1,7 @@
 //! The version of the border, which is not that of the crate: it changes only when the border does.
 
-/// The version of the plugin API that this crate speaks, `major.minor`. Another major is refused; another minor
-/// is accepted if the layouts agree.
+/// The version of the plugin API that this crate speaks, `major.minor`. Another major is refused; another
+/// minor is accepted if the layouts agree.
 pub const API_VERSION: &str = "1.0";
 
 /// How a library states its API version. The words around the number make it recognisable in a file.

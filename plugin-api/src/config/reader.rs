@@ -1,8 +1,8 @@
 //! A deserializer over [`Value`] that knows where it is, and takes note of keys that nobody reads.
 //!
-//! With `serde`'s own, keys unknown to a struct are ignored unless its author wrote `deny_unknown_fields`, which
-//! then stops at the first. What `serde` reads in two steps (flattened structs, tagged and untagged enums)
-//! is read whole by it; in there an unknown key goes unseen.
+//! With `serde`'s own, keys unknown to a struct are ignored unless its author wrote `deny_unknown_fields`,
+//! which then stops at the first. What `serde` reads in two steps (flattened structs, tagged and untagged
+//! enums) is read whole by it; in there an unknown key goes unseen.
 
 use std::cell::RefCell;
 use std::fmt;

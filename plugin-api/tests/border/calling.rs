@@ -69,7 +69,7 @@ fn a_start_error_says_whether_to_try_again() {
 }
 
 #[test]
-fn what_a_consumer_publishes_reaches_the_host_and_a_refusal_comes_back() {
+fn what_a_consumer_publishes_reaches_the_host_and_a_refusal_or_a_panic_there_comes_back() {
     let host = Arc::new(TestHost::default());
     let mut publishes = misbehaving("publishes").start("{}", Arc::clone(&host) as Arc<dyn Host>).unwrap();
     let body = |word: &str| format!(r#"{{"topic":"t","msg":{{"is":"{word}"}}}}"#);
@@ -77,6 +77,9 @@ fn what_a_consumer_publishes_reaches_the_host_and_a_refusal_comes_back() {
     assert_eq!(host.lines(), [r#"publish misbehaving.echo {"is":"fine"}"#]);
     let refused = answer(&mut publishes, &delivery(&body("unwelcome")));
     assert_eq!(refused, (FailureKind::Retry, "not published: it is unwelcome".to_owned(), None));
+    let exploded = answer(&mut publishes, &delivery(&body("explode")));
+    assert_eq!(exploded.0, FailureKind::Retry);
+    assert!(exploded.1.ends_with("the host exploded"), "{}", exploded.1);
 }
 
 #[test]

@@ -48,6 +48,7 @@ impl Host for TestHost {
 
     fn publish(&self, topic: &str, msg: &str) -> Result<(), PublishError> {
         self.line(format!("publish {topic} {msg}"));
+        assert!(!msg.contains("explode"), "the host exploded");
         if msg.contains("unwelcome") { Err(PublishError::new("it is unwelcome")) } else { Ok(()) }
     }
 

@@ -13,8 +13,8 @@ const MODULE: &str = "misbehaving::faults";
 
 #[test]
 fn records_come_with_name_level_fields_and_spans_and_the_level_can_change() {
-    // A copy of its own: threads of a library belong to whichever of its consumers runs, and the level is one for a
-    // library; in other tests others run at the same time.
+    // A copy of its own: threads of a library belong to whichever of its consumers runs, and the level is one
+    // for a library; in other tests others run at the same time.
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("libmisbehaving.so");
     std::fs::copy(plugin("misbehaving"), &copy).unwrap();

@@ -1,5 +1,5 @@
-//! A panic in a plugin is an error of the call it happened in. Those in the first tests happen in a `.so`, the others
-//! behind the same shim in this process.
+//! A panic in a plugin is an error of the call it happened in. Those in the first tests happen in a `.so`,
+//! the others behind the same shim in this process.
 
 use std::sync::Arc;
 

@@ -171,7 +171,8 @@ impl Fault for NeverStarts {
     }
 }
 
-/// Publishes the msg of each message again, `times` times, as `misbehaving.echo`; its own echoes it leaves alone.
+/// Publishes the msg of each message again, `times` times, as `misbehaving.echo`; its own echoes it leaves
+/// alone.
 pub(crate) struct Publishes {
     config: Config,
     hub: Hub,

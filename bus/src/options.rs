@@ -36,10 +36,11 @@ pub struct Options {
     /// The longest wait between attempts to reconnect.
     #[serde(with = "human")]
     pub reconnect_ivl_max: Duration,
-    /// Time between ZMTP pings, which find peers that are connected but dead; 0 sends none.
+    /// Time between ZMTP pings, which find peers that are connected but dead; 0, the default, sends none.
     ///
-    /// A connection counts as lost after three of them without a byte from the peer. Peers older than ZMTP 3.1 (libzmq
-    /// 4.2) are never pinged.
+    /// A connection counts as lost after three of them without a byte from the peer. That is why it is off: peers older
+    /// than libzmq 4.2 never answer, and a subscriber that is too busy to read for so long cuts off its publishers. TCP
+    /// keepalive finds dead peers as well.
     #[serde(with = "human")]
     pub heartbeat_ivl: Duration,
     /// Bytes of the largest frame a peer may send; a larger one ends its connection.
@@ -59,7 +60,7 @@ impl Default for Options {
             tcp_keepalive_intvl: Duration::from_secs(5),
             reconnect_ivl: Duration::from_millis(100),
             reconnect_ivl_max: Duration::from_secs(1),
-            heartbeat_ivl: Duration::from_secs(30),
+            heartbeat_ivl: Duration::ZERO,
             max_message_size: 256 * 1024 * 1024,
         }
     }

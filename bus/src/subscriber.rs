@@ -29,6 +29,8 @@ pub struct Subscriber {
     sources: Vec<Source>,
     supervisor: Supervisor,
     orders: Receiver<Order>,
+    /// Orders that wait for their source to be empty.
+    pending: Vec<Order>,
     bell: Arc<Bell>,
     status: StatusBoard,
     zmq: zmq::Context,
@@ -50,6 +52,7 @@ impl Subscriber {
             sources: Vec::new(),
             supervisor,
             orders,
+            pending: Vec::new(),
             bell,
             status,
             zmq,
@@ -96,14 +99,29 @@ impl Subscriber {
         }
     }
 
-    fn follow_orders(&self) -> Result<(), BusError> {
-        while let Ok(order) = self.orders.try_recv() {
+    fn take_orders(&mut self) {
+        for order in self.orders.try_iter() {
             // An endpoint that was left meanwhile needs nothing.
             if let Some(source) = self.sources.iter().find(|source| source.id == order.endpoint) {
-                if let Some(target) = &order.leave {
-                    source.leave(target);
+                source.is_empty.set(false);
+                self.pending.push(order);
+            }
+        }
+    }
+
+    /// Does what the supervisor wants. A place is not left before all that came from there has been taken: libzmq would
+    /// throw it away.
+    fn follow_orders(&mut self) -> Result<(), BusError> {
+        for order in std::mem::take(&mut self.pending) {
+            match (self.sources.iter().find(|source| source.id == order.endpoint), &order.leave) {
+                (None, _) => {}
+                (Some(source), Some(_)) if !source.is_empty.get() => self.pending.push(order),
+                (Some(source), leave) => {
+                    if let Some(target) = leave {
+                        source.leave(target);
+                    }
+                    source.connect(&order.connect).map_err(BusError::system("connect"))?;
                 }
-                source.connect(&order.connect).map_err(BusError::system("connect"))?;
             }
         }
         Ok(())
@@ -179,15 +197,17 @@ impl Subscriber {
 impl Subscribe for Subscriber {
     fn receive(&mut self, into: &mut Vec<Incoming>, max: usize, timeout: Duration) -> Result<(), BusError> {
         let start = into.len();
-        self.follow_orders()?;
+        self.take_orders();
         self.drain(into, max)?;
+        self.follow_orders()?;
         if into.len() > start || max == 0 {
             return Ok(());
         }
         self.wait(timeout)?;
         self.bell.silence();
-        self.follow_orders()?;
-        self.drain(into, max)
+        self.take_orders();
+        self.drain(into, max)?;
+        self.follow_orders()
     }
 
     fn connect(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<(), BusError> {

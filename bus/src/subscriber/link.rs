@@ -9,6 +9,10 @@ use crate::{Address, Host};
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// libzmq gives a connection up for good when the peer breaks its protocol, be it by a message over the limit; else it
+/// says at once that it retries. After this time without a word it is made to.
+const GIVEN_UP: Duration = Duration::from_secs(3);
+
 /// A host name may have several addresses: those that do not answer are tried in turn, and when all have been, the name
 /// is looked up anew, for it may have moved.
 pub(super) struct Link {
@@ -18,6 +22,8 @@ pub(super) struct Link {
     alternatives: Vec<SocketAddr>,
     lookup: Lookup,
     lookups: u32,
+    /// When libzmq will count as having given up.
+    given_up: Option<Instant>,
 }
 
 /// An address that libzmq can take without a lookup.
@@ -38,11 +44,15 @@ impl Link {
     pub(super) fn new(address: Address, now: Instant) -> Self {
         let target = Target::literal(&address);
         let lookup = if target.is_some() { Lookup::Idle } else { Lookup::Due(now) };
-        Self { address, target, alternatives: Vec::new(), lookup, lookups: 0 }
+        Self { address, target, alternatives: Vec::new(), lookup, lookups: 0, given_up: None }
     }
 
-    /// When the name is to be looked up next.
+    /// When there is something to do next.
     pub(super) fn due(&self) -> Option<Instant> {
+        self.lookup_due().into_iter().chain(self.given_up).min()
+    }
+
+    fn lookup_due(&self) -> Option<Instant> {
         match self.lookup {
             Lookup::Due(at) => Some(at),
             Lookup::Idle | Lookup::UnderWay => None,
@@ -50,9 +60,9 @@ impl Link {
     }
 
     /// The name and port to look up, once it is due.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<(String, u16)> {
+    pub(super) fn take_lookup(&mut self, now: Instant) -> Option<(String, u16)> {
         let (Some(at), Address::Tcp { host: Host::Name(name), port: Some(port) }) =
-            (self.due(), &self.address)
+            (self.lookup_due(), &self.address)
         else {
             return None;
         };
@@ -60,6 +70,12 @@ impl Link {
             self.lookup = Lookup::UnderWay;
             (name.clone(), *port)
         })
+    }
+
+    /// The target that must be connected again, because libzmq no longer tries.
+    pub(super) fn take_given_up(&mut self, now: Instant) -> Option<Target> {
+        self.given_up.take_if(|at| *at <= now)?;
+        self.target.clone()
     }
 
     /// The name was found: where to connect instead of the present target, if elsewhere.
@@ -76,8 +92,14 @@ impl Link {
         wait
     }
 
-    /// An attempt failed: where to connect instead.
-    pub(super) fn failed(&mut self, now: Instant) -> Option<Target> {
+    /// The connection broke, or its handshake did.
+    pub(super) fn broken(&mut self, now: Instant) {
+        self.given_up = Some(now + GIVEN_UP);
+    }
+
+    /// An attempt failed and libzmq makes another: where to connect instead.
+    pub(super) fn retried(&mut self, now: Instant) -> Option<Target> {
+        self.given_up = None;
         let is_name = matches!(self.address, Address::Tcp { host: Host::Name(_), .. });
         if !is_name || self.lookup == Lookup::UnderWay {
             return None;
@@ -91,6 +113,7 @@ impl Link {
 
     pub(super) fn connected(&mut self) {
         self.lookups = 0;
+        self.given_up = None;
         if self.lookup != Lookup::UnderWay {
             self.lookup = Lookup::Idle;
         }
@@ -145,8 +168,8 @@ mod tests {
         for address in ["tcp://127.0.0.1:1", "tcp://[::1]:1", "ipc:///x", "inproc://x"] {
             let mut link = link(address, now);
             assert_eq!(text(link.target.clone()).as_deref(), Some(address));
-            assert_eq!(link.failed(now), None);
-            assert_eq!(link.take_due(now), None);
+            assert_eq!(link.retried(now), None);
+            assert_eq!(link.take_lookup(now), None);
         }
     }
 
@@ -154,14 +177,14 @@ mod tests {
     fn each_address_of_a_name_is_tried_before_it_is_looked_up_again() {
         let now = Instant::now();
         let mut link = link("tcp://hub:1", now);
-        assert_eq!(link.take_due(now), Some(("hub".to_owned(), 1)));
-        assert_eq!(link.take_due(now), None);
+        assert_eq!(link.take_lookup(now), Some(("hub".to_owned(), 1)));
+        assert_eq!(link.take_lookup(now), None);
 
         link.target = link.resolved(&found(&["10.0.0.1:1", "[fd00::1]:1"]));
         assert_eq!(text(link.target.clone()).as_deref(), Some("tcp://10.0.0.1:1"));
-        link.target = link.failed(now);
+        link.target = link.retried(now);
         assert_eq!(link.target, Some(Target { text: "tcp://[fd00::1]:1".to_owned(), is_ipv6: true }));
-        assert_eq!(link.failed(now), None);
+        assert_eq!(link.retried(now), None);
         assert!(link.due().is_some_and(|due| due > now));
     }
 
@@ -172,6 +195,20 @@ mod tests {
         link.target = link.resolved(&found(&["10.0.0.1:1"]));
         assert_eq!(link.resolved(&found(&["10.0.0.1:1"])), None);
         assert_eq!(text(link.resolved(&found(&["10.0.0.2:1"]))).as_deref(), Some("tcp://10.0.0.2:1"));
+    }
+
+    #[test]
+    fn a_connection_that_libzmq_has_given_up_is_made_again_and_one_that_it_retries_is_not() {
+        let now = Instant::now();
+        let mut link = link("tcp://127.0.0.1:1", now);
+        link.broken(now);
+        assert_eq!(link.retried(now), None);
+        assert_eq!(link.due(), None);
+        link.broken(now);
+        assert_eq!(link.take_given_up(now), None);
+        let later = link.due().unwrap();
+        assert_eq!(text(link.take_given_up(later)).as_deref(), Some("tcp://127.0.0.1:1"));
+        assert_eq!(link.due(), None);
     }
 
     #[test]

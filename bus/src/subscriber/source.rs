@@ -1,5 +1,6 @@
 //! The socket of one endpoint, as the receiving thread uses it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,6 +22,8 @@ pub(super) struct Source {
     pub(super) traffic: Arc<Traffic>,
     /// Receives, or is disconnected, once there is no more to wait for after closing.
     pub(super) is_closed: Receiver<()>,
+    /// Whether nothing was left when last asked.
+    pub(super) is_empty: Cell<bool>,
     prefixes: Prefixes,
 }
 
@@ -32,6 +35,7 @@ impl Source {
             socket,
             traffic: Arc::default(),
             is_closed: crossbeam_channel::bounded(1).1,
+            is_empty: Cell::new(false),
             prefixes: Prefixes::default(),
         }
     }
@@ -72,6 +76,7 @@ impl Source {
             bytes += frames.len();
             into.push(Incoming { endpoint: self.name.clone(), frames });
         }
+        self.is_empty.set(messages < max);
         if messages > 0 {
             self.traffic.add(messages, bytes);
         }

@@ -128,7 +128,7 @@ impl Supervision {
                 }
             }
             self.follow_monitors();
-            self.look_up_due();
+            self.do_what_is_due();
         }
         self.watched.into_iter().for_each(|watched| watched.monitor.abandon());
     }
@@ -169,11 +169,15 @@ impl Supervision {
         }
     }
 
-    fn look_up_due(&mut self) {
+    fn do_what_is_due(&mut self) {
         let now = Instant::now();
         for watched in &mut self.watched {
             for (index, link) in watched.links.iter_mut().enumerate() {
-                let Some((host, port)) = link.take_due(now) else { continue };
+                if let Some(target) = link.take_given_up(now) {
+                    let order = Order { endpoint: watched.id, leave: Some(target.clone()), connect: target };
+                    give(&self.orders, &self.orders_bell, Some(order));
+                }
+                let Some((host, port)) = link.take_lookup(now) else { continue };
                 let (id, inbox, bell) = (watched.id, self.inbox.clone(), Arc::clone(&self.bell));
                 let started = self.resolver.look_up(host, port, move |found| {
                     // The supervisor may have ended meanwhile.
@@ -275,6 +279,7 @@ impl Watched {
                 if was_connected == Some(true) && down(status, name, index, DownReason::Lost) {
                     warn!(endpoint = %name, %address, "connection lost; reconnecting for ever");
                 }
+                link.broken(Instant::now());
                 None
             }
             SocketEvent::HANDSHAKE_FAILED_NO_DETAIL
@@ -296,7 +301,7 @@ impl Watched {
                 if is_first == Some(true) && down(status, name, index, DownReason::Unreachable) {
                     warn!(endpoint = %name, %address, "cannot connect: {}; retrying for ever", DownReason::Unreachable);
                 }
-                let next = link.failed(Instant::now())?;
+                let next = link.retried(Instant::now())?;
                 Some(self.redirect(index, next))
             }
             _ => None,

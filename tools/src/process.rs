@@ -1,0 +1,121 @@
+//! How a command talks to the one who started it: notes and errors on standard error, and the exit code, whose
+//! numbers are never reused.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bus::{BusError, PublishError, Unsent};
+use publish::{OpenError, SendError};
+use settings::Problems;
+use tracing::level_filters::LevelFilter;
+
+use crate::logger::InputError;
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Configuration(#[from] Problems),
+    /// The configuration has no address for what is to be done.
+    #[error(
+        "[endpoints] names {missing}; add `{example}` to hub.toml, or say where the configuration is with \
+         --config"
+    )]
+    NoEndpoint {
+        /// What it does not name.
+        missing: &'static str,
+        /// A line that would do.
+        example: &'static str,
+    },
+    /// What was to be published can't be.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// The socket for publishing could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Nobody was there to take a message.
+    #[error(
+        "no relay at {addresses} took the message within {waited:?}; start one (fedmsg-hub with \
+         `[fedmsg.consumers.relay] enabled = true`), or wait longer with --timeout"
+    )]
+    NoRelay {
+        /// Where it was looked for.
+        addresses: String,
+        /// For how long.
+        waited: Duration,
+    },
+    /// A message could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// Messages were left when the time was up.
+    #[error(transparent)]
+    Unsent(#[from] Unsent),
+    /// The receiving side of the bus failed.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// Standard input or output failed.
+    #[error("cannot {action}: {source}")]
+    Stream {
+        /// What was being done.
+        action: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl Failure {
+    pub(crate) fn stream(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Stream { action, source }
+    }
+
+    /// The numbers are the hub's, where they mean the same.
+    fn code(&self) -> u8 {
+        match self {
+            Self::Input(_) => 2,
+            Self::Configuration(_)
+            | Self::NoEndpoint { .. }
+            | Self::Open(OpenError::NoEndpoint(_))
+            | Self::Open(OpenError::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }))
+            | Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => 3,
+            Self::NoRelay { .. }
+            | Self::Unsent(_)
+            | Self::Send(SendError::Publish(PublishError::NotConnected(_))) => 6,
+            Self::Open(_) | Self::Send(_) | Self::Bus(_) | Self::Stream { .. } => 1,
+        }
+    }
+}
+
+/// Ends a command: says what failed, and gives the exit code.
+#[must_use]
+pub fn conclude(program: &str, result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(program, &failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Says something to the person, on standard error.
+pub(crate) fn say(program: &str, what: &dyn Display) {
+    let text = what.to_string().replace('\n', &format!("\n{program}: "));
+    // Nobody is left to tell if standard error is closed.
+    drop(writeln!(io::stderr(), "{program}: {text}"));
+}
+
+/// Sends the log to standard error. The level is the command's own: `log.level` is the hub's.
+pub(crate) fn log(level: LevelFilter) {
+    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(colours)
+        .with_target(false)
+        .without_time();
+    // A second installation fails; the first one goes on serving.
+    drop(log.try_init());
+}

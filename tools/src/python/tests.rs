@@ -1,0 +1,126 @@
+//! Compares with the real Python, on generated messages: `python3` has to be there.
+//!
+//! `FEDMSG_TEST_SEED` repeats a run; a failure prints the seed.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use fastrand::Rng;
+
+use super::{Value, pformat, text};
+
+/// What the Python `script` writes when it reads `input`.
+fn python(script: &str, input: &str) -> String {
+    let mut python = Command::new("python3")
+        .args(["-c", script])
+        .env("PYTHONIOENCODING", "utf-8")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 should start");
+    let mut stdin = python.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input.as_bytes()).expect("python3 should read on"));
+        python.wait_with_output().unwrap()
+    });
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn random() -> Rng {
+    let seed =
+        std::env::var("FEDMSG_TEST_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    println!("FEDMSG_TEST_SEED={seed}");
+    Rng::with_seed(seed)
+}
+
+/// A JSON string: words and spaces of all sorts, now and then long.
+fn string(random: &mut Rng) -> String {
+    const PIECES: [&str; 24] = [
+        "word",
+        "a",
+        "longer-than-most-words",
+        " ",
+        " ",
+        "  ",
+        r"\n",
+        r"\r\n",
+        r"\r",
+        r"\t",
+        "'",
+        r#"\""#,
+        r"\\",
+        r"\u001c",
+        r"\u0085",
+        r"\u2028",
+        r"\u00a0",
+        "č",
+        "😀",
+        r"\ud83d",
+        r"\u0301",
+        r"\u0000",
+        r"\u200b",
+        "漢",
+    ];
+    let pieces = if random.u8(..) < 32 { random.usize(0..80) } else { random.usize(0..5) };
+    let inner: String = (0..pieces).map(|_| PIECES[random.usize(..PIECES.len())]).collect();
+    format!("\"{inner}\"")
+}
+
+fn value(random: &mut Rng, depth: usize) -> String {
+    let items = |random: &mut Rng| if random.bool() { random.usize(0..3) } else { random.usize(0..9) };
+    match random.u8(..if depth == 0 { 5 } else { 9 }) {
+        0 => ["null", "true", "false", "NaN", "-Infinity"][random.usize(..5)].to_owned(),
+        1 => random.i64(..).to_string(),
+        2 => format!("{:e}", f64::from_bits(random.u64(..)) % 1e300).replace("inf", "1"),
+        3 | 4 => string(random),
+        5 | 6 => {
+            let items: Vec<_> = (0..items(random)).map(|_| value(random, depth - 1)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => {
+            let members: Vec<_> = (0..items(random))
+                .map(|_| format!("{}:{}", string(random), value(random, depth - 1)))
+                .collect();
+            format!("{{{}}}", members.join(", "))
+        }
+    }
+}
+
+#[test]
+fn messages_are_laid_out_as_by_pythons_pprint_and_repr() {
+    let mut random = random();
+    let messages: Vec<String> =
+        (0..5000).map(|_| format!("{{\"msg\":{},\"i\":1}}", value(&mut random, 6))).collect();
+    let script = "\
+import json, pprint, sys
+for line in sys.stdin.buffer:
+    message = json.loads(line)
+    print(pprint.pformat(message), repr(message), '', sep='\\0')";
+    let answers = python(script, &messages.join("\n"));
+    let mut answers = answers.split('\0').map(|answer| answer.trim_start_matches('\n'));
+    for message in &messages {
+        let value = Value::load(message).unwrap();
+        let (pretty, repr) = (answers.next().unwrap(), answers.next().unwrap());
+        assert_eq!(value.repr(), repr, "{message}");
+        assert_eq!(pformat(value), pretty, "{message}");
+    }
+}
+
+#[test]
+fn every_character_that_python_knows_is_written_as_by_its_repr() {
+    // Characters that one of the two does not know yet are left out.
+    let script = "\
+import sys, unicodedata
+for point in range(0x110000):
+    if unicodedata.category(chr(point)) not in ('Cn', 'Cs'):
+        print(point, repr(chr(point)))";
+    let answers = python(script, "");
+    let mut count = 0;
+    for answer in answers.split_terminator('\n') {
+        let (point, repr) = answer.split_once(' ').unwrap();
+        assert_eq!(text::repr(&[point.parse().unwrap()]), repr, "{point}");
+        count += 1;
+    }
+    assert!(count > 200_000, "{count}");
+}

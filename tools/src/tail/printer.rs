@@ -1,0 +1,142 @@
+//! From what came over the bus to lines of output.
+
+use std::io::{self, Write};
+
+use bus::{Frames, Incoming};
+use message::{Envelope, EnvelopeError, Topic, TopicError};
+
+use crate::filter::Filter;
+use crate::view::{ShowError, View};
+
+/// Prints messages, and leaves out what is not to be seen.
+pub(super) struct Printer<W> {
+    out: W,
+    filter: Filter,
+    view: View,
+    /// How many messages are still to be printed, if that is limited.
+    left: Option<u64>,
+}
+
+/// Why a message is noted on standard error and not printed.
+#[derive(Debug, thiserror::Error)]
+enum Unprintable {
+    #[error("{count} frames ({bytes} bytes) are no message, which has two")]
+    Frames { count: usize, bytes: usize },
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error("topic {0:?}: {1}")]
+    Filter(Topic, Box<fancy_regex::Error>),
+    #[error("topic {0:?}: {1}")]
+    Body(Topic, EnvelopeError),
+    #[error("topic {0:?}: {1}")]
+    Form(Topic, ShowError),
+}
+
+impl<W: Write> Printer<W> {
+    pub(super) fn new(out: W, filter: Filter, view: View, count: Option<u64>) -> Self {
+        Self { out, filter, view, left: count }
+    }
+
+    /// Whether all is printed that was asked for.
+    pub(super) fn is_done(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    /// Prints one message, or notes in the log why it can't.
+    pub(super) fn print(&mut self, incoming: &Incoming) -> io::Result<()> {
+        if self.is_done() {
+            return Ok(());
+        }
+        match self.text(&incoming.frames) {
+            // Python prints no empty lines either.
+            Ok(Some(text)) if !text.is_empty() => {
+                writeln!(self.out, "{text}")?;
+                self.left = self.left.map(|left| left - 1);
+            }
+            Ok(_) => {}
+            Err(reason) => tracing::warn!(endpoint = %incoming.endpoint, "not printed: {reason}"),
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// What to print; `None` for a topic that is not to be seen.
+    fn text(&self, frames: &Frames) -> Result<Option<String>, Unprintable> {
+        let (topic, body) = match frames {
+            Frames::Message { topic, body } => (topic, body),
+            Frames::Malformed { count, bytes } => {
+                return Err(Unprintable::Frames { count: *count, bytes: *bytes });
+            }
+        };
+        let topic = Topic::from_frame(topic)?;
+        match self.filter.shows(&topic) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => return Err(Unprintable::Filter(topic, Box::new(error))),
+        }
+        if let Err(error) = Envelope::parse(body) {
+            return Err(Unprintable::Body(topic, error));
+        }
+        // The envelope has looked at it.
+        let body = std::str::from_utf8(body).unwrap_or_default();
+        self.view.show(body).map(Some).map_err(|error| Unprintable::Form(topic, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use fancy_regex::Regex;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::query::Query;
+    use crate::view::Form;
+
+    fn incoming(topic: &'static [u8], body: &'static [u8]) -> Incoming {
+        let frames = Frames::Message { topic: Bytes::from_static(topic), body: Bytes::from_static(body) };
+        Incoming { endpoint: "somewhere".into(), frames }
+    }
+
+    fn printed(form: Form, count: Option<u64>, messages: &[Incoming]) -> String {
+        let filter = Filter { include: None, exclude: Regex::new("_heartbeat").unwrap() };
+        let view = View { form, colours: false, is_terminal: false, zone: TimeZone::UTC };
+        let mut printer = Printer::new(Vec::new(), filter, view, count);
+        for message in messages {
+            printer.print(message).unwrap();
+        }
+        String::from_utf8(printer.out).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_a_line_and_what_is_none_is_left_out() {
+        let malformed = Incoming { endpoint: "x".into(), frames: Frames::Malformed { count: 3, bytes: 9 } };
+        let messages = [
+            incoming(b"a", b"{\"i\": 1}"),
+            malformed,
+            incoming(b"", b"{}"),
+            incoming(b"\xff", b"{}"),
+            incoming(b"a", b"[]"),
+            incoming(b"a", b"not JSON"),
+            incoming(b"a", b"\"\xff\""),
+            incoming(b"a_heartbeat", b"{}"),
+            incoming(b"a", b"{\"i\":2}"),
+        ];
+        assert_eq!(printed(Form::Wire, None, &messages), "{\"i\": 1}\n{\"i\":2}\n");
+    }
+
+    #[test]
+    fn it_stops_after_the_messages_asked_for() {
+        let messages = [incoming(b"a_heartbeat", b"{}"), incoming(b"a", b"{}"), incoming(b"a", b"{}")];
+        assert_eq!(printed(Form::Wire, Some(1), &messages), "{}\n");
+    }
+
+    #[test]
+    fn an_empty_answer_is_not_printed() {
+        let messages = [incoming(b"a", b"{\"a\":\"\"}"), incoming(b"a", b"{\"a\":\"x\"}")];
+        assert_eq!(printed(Form::Query(Query::parse("a")), Some(1), &messages), "x\n");
+    }
+}

@@ -1,0 +1,182 @@
+//! The forms in which a message is shown.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::python::{Value, pformat};
+use crate::query::Query;
+use crate::{colour, json};
+
+/// Deeper messages are shown in no form that lays them out: neither stack nor indentation would bear it. Python's gives
+/// up at about the same depth.
+const MAX_DEPTH: usize = 300;
+
+/// What is shown of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The body as it came, on one line.
+    Wire,
+    /// Only parts of it.
+    Query(Query),
+    /// As Python's `pprint` lays it out, without credentials and with the time in words.
+    Pretty,
+    /// Indented JSON without credentials.
+    ReallyPretty,
+}
+
+/// How messages are shown.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) form: Form,
+    /// For the form that has some.
+    pub(crate) colours: bool,
+    /// Where control characters would do something.
+    pub(crate) is_terminal: bool,
+    /// For the time in words.
+    pub(crate) zone: TimeZone,
+}
+
+/// Why a message can't be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShowError {
+    #[error(
+        "nested over {MAX_DEPTH} levels deep; only without --query, --pretty and --really-pretty it is shown"
+    )]
+    TooDeep,
+    #[error("not JSON: {0}")]
+    NotJson(#[from] message::json::Error),
+}
+
+impl View {
+    /// A message in its form, without the last line's end. `body` is a JSON object.
+    pub(crate) fn show(&self, body: &str) -> Result<String, ShowError> {
+        if self.form != Form::Wire && json::depth(body) > MAX_DEPTH {
+            return Err(ShowError::TooDeep);
+        }
+        Ok(match &self.form {
+            Form::Wire => self.harmless(&on_one_line(body)),
+            Form::Query(query) => self.harmless(&query.answer(&Value::load(body)?)),
+            Form::Pretty => {
+                let mut message = Value::load(&json::without_credentials(body)?)?;
+                if let Some(timestamp) = message.get_mut("timestamp")
+                    && let Some(words) = self.ctime(timestamp)
+                {
+                    *timestamp = Value::text(&words);
+                }
+                format!("\n{}", pformat(message))
+            }
+            Form::ReallyPretty => {
+                let text = message::json::pretty(&json::without_credentials(body)?)?;
+                let text = String::from_utf8(text).unwrap_or_default();
+                format!("\n{}", if self.colours { colour::paint(&text) } else { text })
+            }
+        })
+    }
+
+    /// Python's `time.ctime`, such as `Tue Nov 10 07:28:02 2026`; `None` for what is no time.
+    fn ctime(&self, timestamp: &Value) -> Option<String> {
+        let Value::Atom(seconds) = timestamp else { return None };
+        let seconds = seconds.parse::<f64>().ok().filter(|seconds| seconds.is_finite())?.floor();
+        let time = Timestamp::from_second(seconds as i64).ok()?.to_zoned(self.zone.clone());
+        Some(time.strftime("%a %b %e %H:%M:%S %Y").to_string())
+    }
+
+    /// On a terminal, what others have sent must not steer it. In JSON the escape says the same as the character.
+    fn harmless(&self, text: &str) -> String {
+        let steers = |c: &char| c.is_control() && *c != '\n' && *c != '\t';
+        if !self.is_terminal {
+            return text.to_owned();
+        }
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            match steers(&c) {
+                true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                false => out.push(c),
+            }
+        }
+        out
+    }
+}
+
+/// Line breaks stand only between the tokens of a JSON text.
+fn on_one_line(body: &str) -> Cow<'_, str> {
+    match body.contains(['\n', '\r']) {
+        true => Cow::Owned(body.replace(['\n', '\r'], " ")),
+        false => Cow::Borrowed(body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"i":1,"msg":{"log":"hi"},"timestamp":1795216482,"signature":"x"}"#;
+
+    fn view(form: Form) -> View {
+        View { form, colours: false, is_terminal: false, zone: TimeZone::UTC }
+    }
+
+    #[test]
+    fn the_wire_form_is_the_body_on_one_line() {
+        assert_eq!(view(Form::Wire).show(BODY).unwrap(), BODY);
+        assert_eq!(view(Form::Wire).show("{\r\n\"a\": 1\n}").unwrap(), "{  \"a\": 1 }");
+    }
+
+    #[test]
+    fn the_pretty_form_has_the_time_in_words_and_no_credentials() {
+        let shown = view(Form::Pretty).show(BODY).unwrap();
+        assert_eq!(shown, "\n{'i': 1, 'msg': {'log': 'hi'}, 'timestamp': 'Fri Nov 20 23:14:42 2026'}");
+    }
+
+    #[test]
+    fn a_timestamp_that_is_no_time_stays_as_it_is() {
+        for (timestamp, expected) in [
+            ("\"noon\"", "'noon'"),
+            ("null", "None"),
+            ("NaN", "nan"),
+            ("1e300", "1e+300"),
+            ("0.9", "'Thu Jan  1 00:00:00 1970'"),
+            ("-0.5", "'Wed Dec 31 23:59:59 1969'"),
+        ] {
+            let shown = view(Form::Pretty).show(&format!("{{\"timestamp\":{timestamp}}}")).unwrap();
+            assert_eq!(shown, format!("\n{{'timestamp': {expected}}}"));
+        }
+    }
+
+    #[test]
+    fn the_really_pretty_form_is_indented_json_without_credentials() {
+        let expected =
+            "\n{\n  \"i\": 1,\n  \"msg\": {\n    \"log\": \"hi\"\n  },\n  \"timestamp\": 1795216482\n}";
+        let shown = view(Form::ReallyPretty).show(BODY).unwrap();
+        assert_eq!(shown, expected);
+        let coloured = View { colours: true, ..view(Form::ReallyPretty) }.show(BODY).unwrap();
+        assert_ne!(coloured, expected);
+        assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), expected);
+    }
+
+    #[test]
+    fn a_message_cannot_steer_the_terminal() {
+        let body = "{\"msg\":\"a\u{9b}2Jb\u{7f}\",\"esc\":\"\\u001b[2J\"}";
+        let terminal = |form| View { is_terminal: true, ..view(form) };
+        assert_eq!(
+            terminal(Form::Wire).show(body).unwrap(),
+            r#"{"msg":"a\u009b2Jb\u007f","esc":"\u001b[2J"}"#
+        );
+        let query = || Form::Query(Query::parse("esc"));
+        assert_eq!(terminal(query()).show(body).unwrap(), r"\u001b[2J");
+        assert_eq!(view(query()).show(body).unwrap(), "\u{1b}[2J");
+    }
+
+    #[test]
+    fn a_message_nested_too_deep_is_refused_by_forms_that_lay_it_out() {
+        let body = format!("{{\"a\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        for form in [Form::Pretty, Form::ReallyPretty, Form::Query(Query::parse("a"))] {
+            assert!(matches!(view(form).show(&body), Err(ShowError::TooDeep)));
+        }
+        assert_eq!(view(Form::Wire).show(&body).unwrap(), body);
+        let bearable = format!("{{\"a\":{}{}}}", "[".repeat(MAX_DEPTH - 1), "]".repeat(MAX_DEPTH - 1));
+        assert!(view(Form::Pretty).show(&bearable).is_ok());
+    }
+}

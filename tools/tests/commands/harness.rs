@@ -1,0 +1,184 @@
+//! A bus in a scratch folder, and the commands run against it.
+
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, channel};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bus::{
+    Context, Endpoint, Frames, Incoming, Options, Prefixes, Publish, Publisher, Subscribe, Subscriber,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long anything may take that is waited for; only a failing test takes as long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const LOGGER: &str = env!("CARGO_BIN_EXE_fedmsg-logger");
+pub(crate) const TAIL: &str = env!("CARGO_BIN_EXE_fedmsg-tail");
+
+/// A relay's two endpoints, as addresses that nobody has to be at.
+pub(crate) struct Bus {
+    folder: TempDir,
+    context: Context,
+}
+
+impl Bus {
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let context = Context::new(&Options::default()).unwrap();
+        let bus = Self { folder, context };
+        let [inbound, outbound] = ["relay_inbound", "relay_outbound"].map(|name| bus.address(name));
+        bus.configure(&format!("relay_inbound = \"{inbound}\"\nrelay_outbound = \"{outbound}\"\n"));
+        bus
+    }
+
+    /// Replaces `[endpoints]`.
+    pub(crate) fn configure(&self, endpoints: &str) {
+        std::fs::write(self.path().join("hub.toml"), format!("[endpoints]\n{endpoints}")).unwrap();
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn address(&self, name: &str) -> String {
+        format!("ipc://{}/{name}", self.path().display())
+    }
+
+    fn endpoint(&self, name: &str) -> Endpoint {
+        Endpoint::new(name, [self.address(name).parse().unwrap()])
+    }
+
+    /// What a relay receives.
+    pub(crate) fn relay(&self) -> Relay {
+        let mut subscriber = self.context.subscriber().unwrap();
+        subscriber.bind(&self.endpoint("relay_inbound"), &Prefixes::everything()).unwrap();
+        Relay::new(subscriber)
+    }
+
+    /// What a relay sends with.
+    pub(crate) fn outbound(&self) -> Publisher {
+        self.context.bind_publisher(&self.endpoint("relay_outbound")).unwrap().0
+    }
+
+    /// A command that knows this bus and nothing of the machine's.
+    pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().env("FEDMSG_CONFIG", self.path().join("hub.toml"));
+        command.current_dir(self.path()).env("LOGNAME", "tester").env("TZ", "UTC");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Finished {
+        let mut child = self.command(program, arguments).spawn().unwrap();
+        // A command that refuses its arguments does not read.
+        drop(child.stdin.take().unwrap().write_all(input));
+        Finished::wait(child)
+    }
+
+    /// Starts `fedmsg-tail` and waits until it says that it is ready.
+    pub(crate) fn start_tail(&self, arguments: &[&str]) -> Child {
+        let path = self.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let child = self.command(TAIL, arguments).env("NOTIFY_SOCKET", &path).spawn().unwrap();
+        let mut said = [0; 64];
+        let len = socket.recv(&mut said).expect("fedmsg-tail should say that it is ready");
+        assert_eq!(&said[..len], b"READY=1\n");
+        std::fs::remove_file(path).unwrap();
+        child
+    }
+}
+
+/// The receiving side of a relay, always at it: a peer learns what it subscribes to only while it receives.
+pub(crate) struct Relay {
+    received: Receiver<Incoming>,
+    stop: Arc<AtomicBool>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    fn new(mut subscriber: Subscriber) -> Self {
+        let (sender, received) = channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (waker, stopped) = (subscriber.waker(), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            let mut batch = Vec::new();
+            while !stopped.load(Relaxed) {
+                subscriber.receive(&mut batch, 256, PATIENCE).unwrap();
+                // The test may have seen enough.
+                drop(batch.drain(..).try_for_each(|incoming| sender.send(incoming)));
+            }
+        });
+        Self { received, stop, waker, thread: Some(thread) }
+    }
+
+    /// The next message: topic and body.
+    pub(crate) fn receive(&self) -> (String, String) {
+        match self.received.recv_timeout(PATIENCE).expect("a message should come").frames {
+            Frames::Message { topic, body } => {
+                (String::from_utf8(topic.to_vec()).unwrap(), String::from_utf8(body.to_vec()).unwrap())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        self.waker.wake_by_ref();
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+/// Publishes when somebody has subscribed.
+pub(crate) fn publish(publisher: &mut Publisher, topic: &str, body: &str) {
+    assert!(publisher.wait_for_subscriber(topic.as_bytes(), PATIENCE), "nobody subscribed");
+    publisher.publish(topic.as_bytes(), body.as_bytes()).unwrap();
+}
+
+/// As Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: std::process::ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    pub(crate) fn wait(child: Child) -> Self {
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { status, stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// What it printed, if it ended well and had nothing to complain about.
+    #[track_caller]
+    pub(crate) fn quietly(self) -> String {
+        assert!(self.status.success() && self.stderr.is_empty(), "{self:?}");
+        self.stdout
+    }
+
+    /// What it complained about, if it ended with this exit code.
+    #[track_caller]
+    pub(crate) fn failed_with(self, code: i32) -> String {
+        assert_eq!(self.status.code(), Some(code), "{self:?}");
+        self.stderr
+    }
+}

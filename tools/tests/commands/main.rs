@@ -1,0 +1,7 @@
+//! Runs the real commands against real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod harness;
+mod logger;
+mod tail;

@@ -1,0 +1,173 @@
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use crate::harness::{Bus, Finished, TAIL, interrupt, publish};
+
+const TOPIC: &str = "org.fedoraproject.dev.git.push";
+
+const BODY: &str = r#"{"certificate":"LS0t","i":3,"msg":{"agent":"ralph","commit":{"message":"Fix it.\nIt didn't work when the name had a č in it, and it was never noticed until now.","stats":{"files":[{"path":"README","lines":12},{"path":"src/\ud83d\ude00.py","lines":1.50}],"total":null}},"z":[],"ok":true},"msg_id":"2026-d3a9","signature":"c2ln\n","timestamp":1795216482,"topic":"org.fedoraproject.dev.git.push","username":"root"}"#;
+
+/// What the command prints of [`BODY`].
+fn shown(form: &[&str]) -> String {
+    let bus = Bus::new();
+    let mut outbound = bus.outbound();
+    let child = bus.start_tail(&[&["-n", "1"], form].concat());
+    publish(&mut outbound, TOPIC, BODY);
+    Finished::wait(child).quietly()
+}
+
+/// What the Python `script` prints with [`BODY`] on its standard input.
+fn python(script: &str) -> String {
+    let mut child = Command::new("python3")
+        .args(["-c", script])
+        .env("PYTHONIOENCODING", "utf-8")
+        .env("TZ", "UTC")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(BODY.as_bytes()).unwrap();
+    Finished::wait(child).quietly()
+}
+
+#[test]
+fn a_message_is_printed_as_it_came() {
+    assert_eq!(shown(&[]), format!("{BODY}\n"));
+}
+
+#[test]
+fn the_pretty_form_is_pythons() {
+    let python = python(
+        "import json, pprint, sys, time
+message = json.load(sys.stdin)
+message['timestamp'] = time.ctime(message['timestamp'])
+del message['signature'], message['certificate']
+print('\\n' + pprint.pformat(message))",
+    );
+    assert_eq!(shown(&["--pretty"]), python);
+}
+
+#[test]
+fn the_really_pretty_form_is_pythons_without_colours_in_a_pipe() {
+    let python = python(
+        "import json, sys
+message = json.load(sys.stdin)
+del message['signature'], message['certificate']
+print('\\n' + json.dumps(message, indent=2))",
+    );
+    assert_eq!(shown(&["--really-pretty"]), python);
+}
+
+#[test]
+fn colours_in_a_pipe_have_to_be_forced() {
+    let bus = Bus::new();
+    let mut outbound = bus.outbound();
+    let arguments = ["-n", "1", "--really-pretty"];
+    let child = bus.command(TAIL, &arguments).env("CLICOLOR_FORCE", "1").spawn().unwrap();
+    publish(&mut outbound, TOPIC, BODY);
+    assert!(Finished::wait(child).quietly().contains("\u{1b}["));
+}
+
+#[test]
+fn a_query_prints_parts_as_python_does() {
+    let query = "msg.commit.stats.files,msg.agent,msg.nothing,msg.z";
+    let expected =
+        "[{'path': 'README', 'lines': 12}, {'path': 'src/😀.py', 'lines': 1.5}], ralph, None, []\n";
+    assert_eq!(shown(&["--query", query]), expected);
+}
+
+#[test]
+fn only_topics_that_are_wanted_are_printed() {
+    let bus = Bus::new();
+    let mut outbound = bus.outbound();
+    let arguments = ["--topic", "org.", "--include", "^((?!secret).)*$", "--exclude", "noise$", "-n", "2"];
+    let child = bus.start_tail(&arguments);
+    for (n, topic) in ["org.a", "com.a", "org.secret", "org.noise", "org.a_heartbeat"].iter().enumerate() {
+        let body = format!("{{\"n\":{n}}}");
+        if n == 0 {
+            publish(&mut outbound, topic, &body);
+        } else {
+            bus::Publish::publish(&mut outbound, topic.as_bytes(), body.as_bytes()).unwrap();
+        }
+    }
+    assert_eq!(Finished::wait(child).quietly(), "{\"n\":0}\n{\"n\":4}\n");
+}
+
+#[test]
+fn a_malformed_message_is_noted_and_the_next_one_printed() {
+    let bus = Bus::new();
+    let mut outbound = bus.outbound();
+    let child = bus.start_tail(&["-n", "1"]);
+    publish(&mut outbound, TOPIC, "[]");
+    publish(&mut outbound, TOPIC, "{}");
+    let Finished { status, stdout, stderr } = Finished::wait(child);
+    assert!(status.success());
+    assert_eq!(stdout, "{}\n");
+    assert!(
+        stderr.contains(&format!("not printed: topic {TOPIC:?}: the body is not a JSON object")),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn an_endpoint_that_is_down_is_noted_and_the_others_are_heard() {
+    let bus = Bus::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let outbound = bus.address("relay_outbound");
+    bus.configure(&format!("relay_outbound = \"{outbound}\"\ndead = \"tcp://127.0.0.1:{port}\"\n"));
+    let mut outbound = bus.outbound();
+    let child = bus.start_tail(&["-n", "1"]);
+    publish(&mut outbound, TOPIC, "{}");
+    let Finished { status, stdout, stderr } = Finished::wait(child);
+    assert!(status.success());
+    assert_eq!(stdout, "{}\n");
+    assert!(stderr.contains("dead") && stderr.contains(&port.to_string()), "{stderr}");
+}
+
+#[test]
+fn each_message_is_printed_at_once_and_ctrl_c_ends_it_without_a_word() {
+    let bus = Bus::new();
+    let mut outbound = bus.outbound();
+    let mut child = bus.start_tail(&[]);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    for body in ["{\"n\":1}", "{\"n\":2}"] {
+        publish(&mut outbound, TOPIC, body);
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line, format!("{body}\n"));
+    }
+    interrupt(&child);
+    let finished = Finished::wait(child);
+    assert_eq!((finished.status.signal(), &*finished.stderr), (Some(2), ""), "{finished:?}");
+}
+
+#[test]
+fn it_ends_when_nobody_reads_any_more_be_there_messages_or_not() {
+    let bus = Bus::new();
+    let _outbound = bus.outbound();
+    let mut child = bus.start_tail(&[]);
+    drop(child.stdout.take());
+    Finished::wait(child).quietly();
+}
+
+#[test]
+fn what_cannot_be_understood_on_the_command_line_is_refused() {
+    let bus = Bus::new();
+    let stderr = bus.run(TAIL, &["--include", "(git"], b"").failed_with(2);
+    assert!(stderr.contains("'(git' for '--include <REGEXP>'"), "{stderr}");
+    let stderr = bus.run(TAIL, &["--pretty", "--query", "i"], b"").failed_with(2);
+    assert!(stderr.contains("cannot be used with"), "{stderr}");
+    let stderr = bus.run(TAIL, &["-n", "0"], b"").failed_with(2);
+    assert!(stderr.contains("--count"), "{stderr}");
+}
+
+#[test]
+fn the_relays_inbound_side_alone_is_nothing_to_listen_to() {
+    let bus = Bus::new();
+    bus.configure("relay_inbound = \"tcp://127.0.0.1:2003\"\n");
+    let stderr = bus.run(TAIL, &[], b"").failed_with(3);
+    assert!(stderr.contains("[endpoints] names nothing to listen to; add"), "{stderr}");
+}

@@ -153,3 +153,30 @@ impl<'de> serde::de::Visitor<'de> for OneOrMany {
         Ok(Addresses(addresses))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_an_address_or_a_list_and_an_empty_list_switches_it_off() {
+        let text = r#"{"a":"tcp://hub:1","b":["tcp://hub:2","ipc:///x"],"c":[]}"#;
+        let endpoints: Endpoints = serde_json::from_str(text).unwrap();
+        let names: Vec<_> = endpoints.enabled().map(|endpoint| endpoint.name.to_string()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(endpoints.endpoint("b").map(|endpoint| endpoint.addresses.len()), Some(2));
+        assert_eq!(endpoints.endpoint("c"), None);
+        let again = serde_json::to_string(&endpoints).unwrap();
+        assert_eq!(serde_json::from_str::<Endpoints>(&again).unwrap(), endpoints);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_said() {
+        for text in [r#"{"a":"hub:1"}"#, r#"{"a":["hub:1"]}"#] {
+            let error = serde_json::from_str::<Endpoints>(text).unwrap_err().to_string();
+            assert!(error.contains("write `tcp://hub:1`"), "{error}");
+        }
+        let error = serde_json::from_str::<Endpoints>(r#"{"a":1}"#).unwrap_err().to_string();
+        assert!(error.contains("or a list of them"), "{error}");
+    }
+}

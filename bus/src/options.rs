@@ -65,3 +65,23 @@ impl Default for Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_for_people_and_what_is_left_out_is_the_default() {
+        let text = r#"{"linger":"2s","reconnect_ivl":"250ms"}"#;
+        let options: Options = serde_json::from_str(text).unwrap();
+        let expected = Options {
+            linger: Duration::from_secs(2),
+            reconnect_ivl: Duration::from_millis(250),
+            ..Options::default()
+        };
+        assert_eq!(options, expected);
+        let again = serde_json::to_string(&options).unwrap();
+        assert!(again.contains(r#""reconnect_ivl":"250ms""#), "{again}");
+        assert_eq!(serde_json::from_str::<Options>(&again).unwrap(), options);
+    }
+}

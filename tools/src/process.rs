@@ -53,7 +53,7 @@ pub enum Failure {
     /// Messages were left when the time was up.
     #[error(transparent)]
     Unsent(#[from] Unsent),
-    /// The receiving side of the bus failed.
+    /// A socket could not be opened, or failed.
     #[error(transparent)]
     Bus(#[from] BusError),
     /// Standard input or output failed.

@@ -275,6 +275,8 @@ impl Consumers {
         if !self.ended_by(deadline).await {
             self.halt();
             self.ended_by(Instant::now() + HALT_GRACE).await;
+            let abandoned = self.tallies.iter().filter(|(name, _)| self.running.contains(name));
+            abandoned.for_each(|(_, tally)| tally.abandon());
         }
         self.running.clone()
     }

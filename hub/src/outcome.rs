@@ -84,12 +84,17 @@ macro_rules! counted {
                 self.0[reason as usize].load(Relaxed)
             }
 
-            /// `word=count` for each reason that occurred; empty if none did.
+            /// How many messages ended in any of these ways.
+            pub fn total(&self) -> u64 {
+                $reason::ALL.iter().map(|reason| self.get(*reason)).sum()
+            }
+
+            /// `word=count` for each reason that occurred; `none` if none did.
             pub fn summary(&self) -> String {
                 let occurred = $reason::ALL.iter().filter(|reason| self.get(**reason) > 0);
                 let words: Vec<_> =
                     occurred.map(|reason| format!("{}={}", reason.word(), self.get(*reason))).collect();
-                words.join(" ")
+                if words.is_empty() { "none".to_owned() } else { words.join(" ") }
             }
         }
     };

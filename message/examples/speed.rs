@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! How long the work of the intake thread takes: `cargo run --release -p message --example speed [FILE]`.
 //!
 //! FILE has a message body a line; without it one body of 1 KiB is made up.

@@ -1,1 +1,24 @@
-//! TBD
+//! End-to-end tests: the real hub, commands and plugins, and the real Python fedmsg, as separate programs.
+//!
+//! - `flow`: a message's way to the consumers, and what is said of it
+//! - `stop`: signals, draining, deadlines, exit codes
+//! - `relay`: publishers, relay, subscribers
+//! - `bad_messages`, `bad_plugins`, `bad_config`: what must not bring the hub down, and what must keep it from
+//!   starting
+//! - `interop`: both ways with the Python fedmsg
+//! - `volume`: a million messages
+//! - `guide`: the walk-through of the documentation
+//! - `layers`: which crate may use which
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests")]
+
+mod bad_config;
+mod bad_messages;
+mod bad_plugins;
+mod flow;
+mod guide;
+mod interop;
+mod layers;
+mod relay;
+mod stop;
+mod volume;

@@ -1,2 +1,38 @@
+//! The harness of the end-to-end tests: starts the real programs on free addresses, waits for events with a
+//! deadline and never sleeps, and keeps what they wrote when a test fails.
+//!
+//! It knows how to run things, not what is right: that stands in the tests.
 #![forbid(unsafe_code)]
-//! TBD
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "it is for tests"
+)]
+
+mod build;
+mod corpus;
+mod hub;
+mod lines;
+pub mod process;
+mod publisher;
+mod python;
+mod recorder;
+mod scratch;
+
+pub use build::{binary, library, workspace};
+pub use corpus::{Numbered, bus_shaped_messages};
+pub use hub::{Hub, HubBuilder};
+pub use lines::Lines;
+pub use process::Process;
+pub use publisher::TestPublisher;
+pub use python::{Frames, python, python_fedmsg};
+pub use recorder::Recorder;
+pub use scratch::Scratch;
+
+use std::time::Duration;
+
+/// How long a test waits for an event before it counts as not happening. Long, because CI machines are slow and
+/// shared, and because only a failing test ever waits for it.
+pub const DEADLINE: Duration = Duration::from_secs(30);

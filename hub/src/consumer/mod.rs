@@ -14,7 +14,7 @@ use bus::EndpointName;
 use bytes::Bytes;
 use message::Topic;
 
-use crate::outcome::DroppedCounters;
+use crate::outcome::{Dropped, DroppedCounters};
 
 /// A message as the hub received it; shared by all its consumers.
 #[derive(Debug)]
@@ -48,6 +48,12 @@ impl Tally {
     /// Messages that the plugin finished.
     pub fn finished(&self) -> u64 {
         self.finished.load(Relaxed)
+    }
+
+    /// Gives up what has no end yet: the hub stops, and the consumer's thread does not come back.
+    pub(crate) fn abandon(&self) {
+        let ended = self.finished() + self.dropped.total();
+        self.dropped.add(Dropped::Undelivered, self.received().saturating_sub(ended));
     }
 
     /// Attempts after the first one, over all messages.

@@ -74,7 +74,12 @@ impl Runner {
         let mut told = false;
         loop {
             let error = match self.declared.start(&self.config, Arc::clone(&self.host)) {
-                Ok(instance) => return Some(instance),
+                Ok(instance) => {
+                    if told {
+                        tracing::info!(consumer = %self.name, "consumer started");
+                    }
+                    return Some(instance);
+                }
                 Err(error) => error,
             };
             match self.options.on_start_error {

@@ -1,0 +1,28 @@
+# What demo and test share: saying what happens, and getting what a bare Debian lacks.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+[ -t 2 ] && [ -z "${NO_COLOR:-}" ] || say() { printf '\n== %s\n' "$*" >&2; }
+
+# Rust and a C++ compiler are asked for, not installed: how they come onto a machine is its owner's choice.
+need_toolchain() {
+    command -v cargo >/dev/null || die "cargo is missing: install stable Rust with rustup"
+    command -v c++ >/dev/null || die "a C++ compiler is missing (libzmq is built from source): apt-get install build-essential"
+}
+
+# Debian splits the means to make a virtual environment off its python3.
+need_venv() {
+    command -v python3 >/dev/null || die "python3 is missing: apt-get install python3"
+    python3 -c 'import venv, ensurepip' 2>/dev/null && return
+    local apt=(apt-get)
+    [ "$(id -u)" = 0 ] || apt=(sudo apt-get)
+    command -v "${apt[0]}" >/dev/null || die "python3 has no venv, and there is no ${apt[0]} to install it with"
+    say "python3 has no venv: installing Debian's python3-venv"
+    "${apt[@]}" install -y --no-install-recommends python3-venv >&2 || {
+        "${apt[@]}" update >&2
+        "${apt[@]}" install -y --no-install-recommends python3-venv >&2
+    }
+}

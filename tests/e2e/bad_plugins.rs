@@ -1,0 +1,223 @@
+//! Plugins that are none, don't fit, or misbehave: what keeps the hub from starting, and what must not end it.
+
+use std::fs;
+use std::path::Path;
+
+use e2e::{Hub, Recorder, Scratch, TestPublisher, library};
+
+/// Runs a hub with this file in its plugin folder; it must refuse to start. What it says.
+fn refused(scratch: &Scratch, file: &Path) -> String {
+    let hub = Hub::builder(scratch).library(file, "bad.so").run();
+    assert_eq!(hub.status.code(), Some(4), "{}", hub.stderr);
+    let said: Vec<_> = hub.stderr.lines().filter(|line| line.contains("bad.so")).collect();
+    assert_eq!(said.len(), 1, "one clear line, not {}", hub.stderr);
+    said[0].to_owned()
+}
+
+#[test]
+fn a_file_that_is_no_plugin_is_named() {
+    let scratch = Scratch::new();
+    let said = refused(&scratch, &scratch.write("text", "not a library"));
+    assert!(said.contains("is no shared object"), "{said}");
+}
+
+#[test]
+fn a_library_that_is_no_plugin_is_named() {
+    let scratch = Scratch::new();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let libc = maps.split_whitespace().find(|word| word.ends_with("libc.so.6")).unwrap();
+    let said = refused(&scratch, Path::new(libc));
+    assert!(said.contains("is no plugin"), "{said}");
+}
+
+#[test]
+fn half_a_plugin_is_named_and_does_not_kill_the_hub() {
+    let scratch = Scratch::new();
+    let whole = fs::read(library("dummy")).unwrap();
+    fs::write(scratch.join("half"), &whole[..whole.len() / 2]).unwrap();
+    let said = refused(&scratch, &scratch.join("half"));
+    assert!(said.contains("is incomplete"), "{said}");
+}
+
+#[test]
+fn a_plugin_of_another_api_version_is_named_with_both_versions() {
+    let scratch = Scratch::new();
+    let mut library = fs::read(library("dummy")).unwrap();
+    let mark = b"fedmsg plugin API 1.";
+    let places: Vec<_> =
+        (0..library.len() - mark.len()).filter(|at| library[*at..].starts_with(mark)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        library[at + mark.len() - 2] = b'9';
+    }
+    fs::write(scratch.join("other"), library).unwrap();
+    let said = refused(&scratch, &scratch.join("other"));
+    assert!(said.contains("is built for plugin API 9.0, this hub has 1.0"), "{said}");
+}
+
+#[test]
+fn the_same_consumer_twice_is_named_with_both_files() {
+    let scratch = Scratch::new();
+    let copy = scratch.join("copy");
+    fs::copy(library("dummy"), &copy).unwrap();
+    let hub = Hub::builder(&scratch).plugin("dummy").library(&copy, "same.so").run();
+    assert_eq!(hub.status.code(), Some(4));
+    assert!(hub.stderr.contains("same.so: consumer `dummy` is already in"), "{}", hub.stderr);
+    assert!(hub.stderr.contains("dummy.so; remove one of the two files"), "{}", hub.stderr);
+}
+
+#[test]
+fn a_panic_in_start_keeps_the_hub_from_starting_and_is_no_panic_of_the_hub() {
+    let scratch = Scratch::new();
+    let hub = Hub::builder(&scratch)
+        .plugin("misbehaving")
+        .config("misbehaving.panics_in_start.enabled = true")
+        .run();
+    assert_eq!(hub.status.code(), Some(4));
+    assert!(hub.stderr.contains("consumer `panics-in-start` did not start"), "{}", hub.stderr);
+    assert!(hub.stderr.contains("no start today"), "{}", hub.stderr);
+    assert!(hub.stderr.contains("faults.rs:"), "{}", hub.stderr);
+}
+
+#[test]
+fn a_fatal_start_error_keeps_the_hub_from_starting_unless_the_operator_ignores_it() {
+    let scratch = Scratch::new();
+    let hub =
+        Hub::builder(&scratch).plugin("misbehaving").config("misbehaving.never_starts.enabled = true").run();
+    assert_eq!(hub.status.code(), Some(4));
+    assert!(hub.stderr.contains("its day is over"), "{}", hub.stderr);
+
+    let mut hub = Hub::builder(&scratch)
+        .name("patient")
+        .plugin("misbehaving")
+        .config("misbehaving.never_starts = { enabled = true, on_start_error = \"ignore\" }")
+        .start();
+    hub.log().wait_for("the hub runs without it");
+    assert_eq!(hub.stop().code(), Some(0));
+}
+
+#[test]
+fn a_start_that_may_succeed_later_is_retried_if_the_operator_wants_it() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let file = scratch.join("now");
+    let mut hub = Hub::builder(&scratch)
+        .plugin("misbehaving")
+        .config(&format!(
+            "endpoints.e = \"{}\"\n
+             misbehaving.starts_late = {{ enabled = true, on_start_error = \"retry\", file = \"{}\" }}",
+            publisher.address(),
+            file.display()
+        ))
+        .start();
+    hub.log().wait_for("the file is not there yet");
+    publisher.wait_for_subscriber("t");
+    publisher.publish("t", "{}");
+    fs::write(file, "").unwrap();
+    hub.log().wait_for("consumer started");
+    assert_eq!(hub.stop().code(), Some(0));
+    let said = hub.log().wait_for("consumer stopped consumer=starts-late");
+    assert!(said.contains("received=1 finished=1"), "{said}");
+}
+
+#[test]
+fn a_panic_is_an_error_of_its_message_alone() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let mut hub = Hub::builder(&scratch)
+        .plugin("misbehaving")
+        .plugin("recorder")
+        .config(&format!(
+            r#"
+            endpoints.e = "{}"
+            recorder = {{ enabled = true, path = "{}" }}
+            misbehaving.panics_in_consume = {{ enabled = true, key = "bomb" }}
+            misbehaving.panics_in_stop.enabled = true
+            "#,
+            publisher.address(),
+            recorder.path()
+        ))
+        .start();
+    publisher.wait_for_subscriber("t");
+    for msg in ["{}", r#"{"bomb": 1}"#, "{}"] {
+        publisher.publish("t", msg);
+    }
+    recorder.wait_for(3);
+    let said = hub.log().wait_for("message dropped");
+    assert!(said.contains(r#"reason="panicked""#) && said.contains("cannot stand t"), "{said}");
+    assert_eq!(hub.stop().code(), Some(0));
+    let said = hub.log().wait_for("consumer stopped consumer=panics-in-consume");
+    assert!(said.contains(r#"received=3 finished=2 retries=0 failed="panicked=1""#), "{said}");
+    hub.log().wait_for("no end");
+}
+
+#[test]
+fn a_consumer_that_ends_itself_ends_alone_and_what_it_misses_is_counted() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let mut hub = Hub::builder(&scratch)
+        .plugin("misbehaving")
+        .plugin("recorder")
+        .config(&format!(
+            r#"
+            endpoints.e = "{}"
+            recorder = {{ enabled = true, path = "{}" }}
+            misbehaving.stops_itself.enabled = true
+            "#,
+            publisher.address(),
+            recorder.path()
+        ))
+        .start();
+    publisher.wait_for_subscriber("t");
+    publisher.publish("t", "{}");
+    hub.log().wait_for("consumer ended consumer=stops-itself");
+    publisher.publish("t", "{}");
+    recorder.wait_for(2);
+    assert_eq!(hub.stop().code(), Some(6));
+    let said = hub.log().wait_for("consumer stopped consumer=stops-itself");
+    assert!(
+        said.contains(r#"received=2 finished=0 retries=0 failed="consumer_ended=1 undelivered=1""#),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_consumer_that_does_not_keep_up_loses_counted_messages_and_the_others_none() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let block = scratch.write("block", "");
+    let mut hub = Hub::builder(&scratch)
+        .plugin("misbehaving")
+        .plugin("recorder")
+        .config(&format!(
+            r#"
+            endpoints.e = "{}"
+            recorder = {{ enabled = true, path = "{}" }}
+            misbehaving.blocks_in_consume = {{ enabled = true, file = "{}", inbox = 10 }}
+            hub.inbox_wait = "50ms"
+            "#,
+            publisher.address(),
+            recorder.path(),
+            block.display()
+        ))
+        .start();
+    publisher.wait_for_subscriber("t");
+    for _ in 0..1000 {
+        publisher.publish("t", "{}");
+    }
+    recorder.wait_for(1000);
+    hub.log().wait_for("the consumer does not keep up");
+    fs::remove_file(block).unwrap();
+    assert_eq!(hub.stop().code(), Some(0));
+    let said = hub.log().wait_for("consumer stopped consumer=blocks-in-consume");
+    let number = |key: &str| -> u64 {
+        let rest = said.split_once(key).unwrap_or_else(|| panic!("no {key} in {said}")).1;
+        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    assert_eq!(number("received="), 1000);
+    assert!(number("finished=") >= 11, "{said}");
+    assert_eq!(number("finished=") + number("inbox_full="), 1000, "{said}");
+}

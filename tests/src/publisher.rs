@@ -1,0 +1,59 @@
+//! A publisher that knows when the hub has subscribed.
+
+use bus::{Address, Context, Endpoint, Options, Publish, Publisher};
+use message::{Draft, Topic};
+
+use crate::DEADLINE;
+
+/// A real publisher on a free port of this machine.
+pub struct TestPublisher {
+    publisher: Publisher,
+    address: Address,
+    sent: u64,
+}
+
+impl Default for TestPublisher {
+    fn default() -> Self {
+        Self::bind("tcp://127.0.0.1:*")
+    }
+}
+
+impl TestPublisher {
+    /// Binds an address.
+    pub fn bind(address: &str) -> Self {
+        let endpoint = Endpoint::new("test", [address.parse().expect("an address")]);
+        let context = Context::new(&Options::default()).expect("a context");
+        let (publisher, address) = context.bind_publisher(&endpoint).expect("a free address");
+        Self { publisher, address, sent: 0 }
+    }
+
+    /// Where subscribers find it.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Waits until somebody has subscribed to the topic.
+    pub fn wait_for_subscriber(&mut self, topic: &str) {
+        assert!(self.publisher.wait_for_subscriber(topic.as_bytes(), DEADLINE), "nobody wants {topic}");
+    }
+
+    /// Publishes an envelope around `msg`, a JSON text.
+    pub fn publish(&mut self, topic: &str, msg: &str) {
+        self.sent += 1;
+        let topic = Topic::new(topic).expect("a topic");
+        let draft = Draft {
+            i: self.sent,
+            msg,
+            msg_id: &message::msg_id(2026, format!("00000000-0000-4000-8000-{:012}", self.sent)),
+            timestamp: 1_795_216_482,
+            topic: &topic,
+            username: "test",
+        };
+        self.send(&topic, &draft.body().expect("JSON"));
+    }
+
+    /// Publishes any two frames.
+    pub fn send(&mut self, topic: &str, body: &[u8]) {
+        self.publisher.publish(topic.as_bytes(), body).expect("a bound publisher takes all");
+    }
+}

@@ -1,6 +1,6 @@
 #![forbid(unsafe_code)]
 //! Consumers with a fault each, and two that talk, for tests of what the hub makes of them. All take the same
-//! [`Config`](fault::Config).
+//! `Config`.
 
 mod fault;
 mod faults;

@@ -1,6 +1,6 @@
 //! Signals, draining, deadlines and exit codes.
 
-use e2e::{Hub, Recorder, Scratch, TestPublisher};
+use e2e::{Hub, Recorder, Scratch, Signal, TestPublisher};
 
 /// A hub with a consumer that is blocked in its first message while `block` exists, and 100 messages received.
 fn blocked(scratch: &Scratch, drain_deadline: &str) -> Hub {
@@ -34,7 +34,7 @@ fn blocked(scratch: &Scratch, drain_deadline: &str) -> Hub {
 fn sigterm_hands_out_what_was_received_before_the_hub_ends() {
     let scratch = Scratch::new();
     let mut hub = blocked(&scratch, "1m");
-    hub.process.signal("TERM");
+    hub.process.signal(Signal::TERM);
     hub.log().wait_for("told to stop");
     std::fs::remove_file(scratch.join("block")).unwrap();
     assert_eq!(hub.process.wait().code(), Some(0));
@@ -56,9 +56,9 @@ fn past_the_drain_deadline_the_hub_ends_and_says_what_is_undelivered() {
 fn a_second_signal_stops_at_once() {
     let scratch = Scratch::new();
     let mut hub = blocked(&scratch, "1h");
-    hub.process.signal("INT");
+    hub.process.signal(Signal::INT);
     hub.log().wait_for("stopping: handing out what was received");
-    hub.process.signal("INT");
+    hub.process.signal(Signal::INT);
     assert_eq!(hub.process.wait().code(), Some(6));
 }
 
@@ -78,7 +78,7 @@ fn a_consumer_that_blocks_in_stop_is_abandoned_at_the_deadline() {
 fn sighup_does_not_end_the_hub() {
     let scratch = Scratch::new();
     let mut hub = Hub::builder(&scratch).config("").start();
-    hub.process.signal("HUP");
+    hub.process.signal(Signal::HUP);
     hub.log().wait_for("SIGHUP ignored");
     assert_eq!(hub.stop().code(), Some(0));
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-use crate::{DEADLINE, Lines, Process, Scratch, binary, library};
+use crate::{DEADLINE, Lines, Process, Scratch, Signal, binary, library};
 
 /// What a hub is to be started with.
 pub struct HubBuilder<'s> {
@@ -34,7 +34,7 @@ impl Hub {
 
     /// Stops it by SIGTERM and waits for its end.
     pub fn stop(&mut self) -> ExitStatus {
-        self.process.signal("TERM");
+        self.process.signal(Signal::TERM);
         self.process.wait()
     }
 

@@ -31,6 +31,8 @@ pub use python::{Frames, python, python_fedmsg};
 pub use recorder::Recorder;
 pub use scratch::Scratch;
 
+pub use rustix::process::Signal;
+
 use std::time::Duration;
 
 /// How long a test waits for an event before it counts as not happening. Long, because CI machines are slow and

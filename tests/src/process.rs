@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 
-use crate::{DEADLINE, Lines, Scratch};
+use rustix::process::{Pid, kill_process};
+
+use crate::{DEADLINE, Lines, Scratch, Signal};
 
 /// A running program with its output at hand. Killed when dropped.
 pub struct Process {
@@ -62,21 +64,20 @@ impl Process {
         self.child.id()
     }
 
-    /// Sends it a signal, by name as `kill` knows it.
-    pub fn signal(&self, name: &str) {
-        let kill = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
-        assert!(kill.expect("kill runs").success(), "cannot send {name}");
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("a child that was not waited for");
     }
 
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
         // `Child::wait` knows no deadline: past it, the process is killed, and the wait comes back.
         let (over, ended) = mpsc::channel::<()>();
-        let id = self.id().to_string();
+        let id = Pid::from_child(&self.child);
         let watch = std::thread::spawn(move || {
             let late = ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
             if late {
-                drop(Command::new("kill").args(["-KILL", &id]).status());
+                drop(kill_process(id, Signal::KILL));
             }
             late
         });

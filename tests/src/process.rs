@@ -77,7 +77,7 @@ impl Process {
         let watch = std::thread::spawn(move || {
             let late = ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
             if late {
-                drop(kill_process(id, Signal::KILL));
+                kill_process(id, Signal::KILL).expect("a child that was not waited for");
             }
             late
         });

@@ -152,3 +152,69 @@ impl Complaints {
         tracing::warn!(%endpoint, topic, reason, error = refusal.error, suppressed, "message rejected");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bus::{Endpoint, Frames, Prefixes, memory};
+    use message::{Pattern, PatternSet};
+
+    use super::*;
+    use crate::consumer::Tally;
+
+    /// What becomes of one message, sent by `endpoint` to a hub where consumer 0 wants `a.*`, consumer 1 everything,
+    /// and consumer 2 alone what comes by `inbound`: which consumers got it, and what was rejected.
+    fn taken(endpoint: &str, frames: &Frames) -> (Vec<usize>, String) {
+        let bus = memory::Bus::default();
+        let mut subscriber = bus.subscriber();
+        subscriber
+            .connect(&Endpoint::new("e", ["tcp://e:1".parse().unwrap()]), &Prefixes::everything())
+            .unwrap();
+        let inbound = Endpoint::new("inbound", ["tcp://*:2".parse().unwrap()]);
+        subscriber.bind(&inbound, &Prefixes::everything()).unwrap();
+        let (inboxes, queues): (Vec<_>, Vec<_>) = (0..3)
+            .map(|n| Inbox::new(n.to_string().into(), 9, Duration::ZERO, Arc::new(Tally::default())))
+            .unzip();
+        let patterns = PatternSet::from_iter([(Pattern::new("a.*"), 0), (Pattern::new("*"), 1)]);
+        let tally = Arc::new(IntakeTally::default());
+        let intake = Intake {
+            subscriber,
+            router: Router::new(patterns),
+            inbound: HashMap::from([("inbound".into(), vec![2])]),
+            inboxes,
+            max_body_bytes: 20,
+            tally: Arc::clone(&tally),
+            stop: Arc::new(AtomicBool::new(true)),
+        };
+        bus.publisher(endpoint).publish_frames(frames);
+        intake.run().unwrap();
+        let got = queues.iter().enumerate().filter(|(_, queue)| queue.try_recv().is_ok());
+        (got.map(|(n, _)| n).collect(), tally.rejected.summary())
+    }
+
+    fn message(topic: &'static [u8], body: &'static [u8]) -> Frames {
+        Frames::Message { topic: Bytes::from_static(topic), body: Bytes::from_static(body) }
+    }
+
+    #[test]
+    fn a_message_goes_to_those_whose_topics_match() {
+        assert_eq!(taken("e", &message(b"a.b", b"{}")), (vec![0, 1], "none".to_owned()));
+        assert_eq!(taken("e", &message(b"b.a", b"{}")), (vec![1], "none".to_owned()));
+    }
+
+    #[test]
+    fn what_comes_by_an_inbound_endpoint_goes_to_its_consumer_alone() {
+        assert_eq!(taken("inbound", &message(b"a.b", b"{}")), (vec![2], "none".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_message_goes_to_nobody_and_is_counted_by_reason() {
+        let rejected = |frames| taken("e", &frames);
+        assert_eq!(rejected(Frames::Malformed { count: 3, bytes: 9 }), (vec![], "frames=1".to_owned()));
+        assert_eq!(rejected(message(b"", b"{}")), (vec![], "topic=1".to_owned()));
+        assert_eq!(rejected(message(b"a.b", b"[1]")), (vec![], "body=1".to_owned()));
+        assert_eq!(
+            rejected(message(b"a.b", b"{\"x\": \"a body too large\"}")),
+            (vec![], "too_large=1".to_owned())
+        );
+    }
+}

@@ -23,3 +23,17 @@ impl Throttle {
         Some(std::mem::take(&mut self.suppressed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_passes_and_what_is_suppressed_is_counted() {
+        let mut throttle = Throttle::default();
+        assert_eq!(throttle.pass(), Some(0));
+        assert_eq!([throttle.pass(), throttle.pass()], [None, None]);
+        throttle.last = throttle.last.and_then(|last| last.checked_sub(INTERVAL));
+        assert_eq!(throttle.pass(), Some(2));
+    }
+}

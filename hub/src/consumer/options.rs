@@ -71,3 +71,37 @@ fn key<T: DeserializeOwned>(
         .map(|value| serde_json::from_value(value).map_err(|e| OptionError { key, message: e.to_string() }))
         .transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn taken(mut table: Value) -> (Result<ConsumerOptions, OptionError>, Value) {
+        let options = ConsumerOptions::take(table.as_object_mut().unwrap());
+        (options, table)
+    }
+
+    #[test]
+    fn the_hubs_keys_are_taken_and_the_plugins_are_left() {
+        let (options, left) =
+            taken(json!({"topics": ["a.*"], "on_start_error": "retry", "inbox": 7, "mine": 1}));
+        let options = options.unwrap();
+        assert_eq!((options.topics, options.inbox), (Some(vec![Pattern::new("a.*")]), Some(7)));
+        assert_eq!((options.on_start_error, options.max_attempts), (OnStartError::Retry, 5));
+        assert_eq!(left, json!({"mine": 1}));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_named_by_its_key() {
+        for (table, key) in [
+            (json!({"topics": "a.*"}), "topics"),
+            (json!({"on_start_error": "panic"}), "on_start_error"),
+            (json!({"max_attempts": 0}), "max_attempts"),
+            (json!({"inbox": 0}), "inbox"),
+        ] {
+            assert_eq!(taken(table).0.unwrap_err().key, key);
+        }
+    }
+}

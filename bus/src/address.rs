@@ -67,11 +67,16 @@ enum Fault {
     Unbracketed(String),
     #[error("the path is missing; write `ipc:///run/fedmsg/NAME`")]
     NoPath,
+    #[error("its path of {0} bytes is too long; a Unix socket's has {LONGEST_PATH} at most")]
+    LongPath(usize),
     #[error("the name is missing; write `inproc://NAME`")]
     NoName,
     #[error("a NUL character cannot be part of an address")]
     Nul,
 }
+
+/// What fits into the kernel's `sockaddr_un`, without the NUL at the end.
+const LONGEST_PATH: usize = 107;
 
 impl Address {
     /// Whether it names no single place (`*` as host or port), so that one can bind it but not connect to it.
@@ -100,6 +105,7 @@ fn parse(text: &str) -> Result<Address, Fault> {
     match transport {
         "tcp" => parse_tcp(rest),
         "ipc" if rest.is_empty() => Err(Fault::NoPath),
+        "ipc" if rest.len() > LONGEST_PATH => Err(Fault::LongPath(rest.len())),
         "ipc" => Ok(Address::Ipc(rest.to_owned())),
         "inproc" if rest.is_empty() => Err(Fault::NoName),
         "inproc" => Ok(Address::Inproc(rest.to_owned())),

@@ -1,6 +1,6 @@
 //! Names of the bus and the addresses behind them: `[endpoints]` of hub.toml.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -79,10 +79,13 @@ pub struct Endpoints(BTreeMap<EndpointName, Addresses>);
 pub struct Addresses(Vec<Address>);
 
 impl Endpoints {
-    /// The endpoint of that name; `None` when there is none or it is switched off.
+    /// The endpoint of that name, each address once; `None` when there is none or it is switched off.
     pub fn endpoint(&self, name: &str) -> Option<Endpoint> {
         let (name, addresses) = self.0.get_key_value(name)?;
-        (!addresses.is_empty()).then(|| Endpoint { name: name.clone(), addresses: addresses.0.clone() })
+        let mut seen = BTreeSet::new();
+        let addresses: Vec<_> =
+            addresses.iter().filter(|address| seen.insert(address.to_string())).cloned().collect();
+        (!addresses.is_empty()).then(|| Endpoint { name: name.clone(), addresses })
     }
 
     /// Every endpoint that is not switched off, by name.

@@ -18,8 +18,8 @@ pub fn run(cli: Cli) -> Exit {
     let Selection { config, assignments, plugin_dirs, with_consumers } = cli.selection;
     let sources = Sources::from_environment(config, assignments);
     let loaded = Configuration::load(&sources);
-    let configuration = match loaded.and_then(|loaded| Ok(logging::install(&loaded).map(|()| loaded)?)) {
-        Ok(configuration) => configuration,
+    let (configuration, log) = match loaded.and_then(|loaded| Ok((logging::install(&loaded)?, loaded))) {
+        Ok((log, configuration)) => (configuration, log),
         Err(problems) => return refuse(&problems),
     };
     let folders = folders(plugin_dirs, &configuration);
@@ -33,7 +33,9 @@ pub fn run(cli: Cli) -> Exit {
             match plan {
                 Ok(plan) if catalogue.problems.is_empty() => {
                     report::starting(&plan);
-                    daemon::run(&plan, configuration.settings())
+                    let exit = daemon::run(&plan, configuration.settings());
+                    log.say_dropped();
+                    exit
                 }
                 Ok(_) => Exit::Plugin,
                 Err(problems) => refuse(&problems),

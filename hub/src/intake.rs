@@ -1,9 +1,12 @@
 //! The receiving thread: takes messages off the bus, refuses what is none, and hands each to the consumers
 //! that want it.
+//!
+//! It ends in two steps. First it leaves the endpoints that it subscribes to, while those that are bound for consumers
+//! stay open: what other consumers publish while they finish may come in by them. Then it leaves those, too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use bus::{BusError, EndpointName, Frames, Incoming, Subscribe};
@@ -44,43 +47,98 @@ pub struct Intake<S> {
     pub router: Router<usize>,
     /// Who alone gets what comes by these endpoints.
     pub inbound: HashMap<EndpointName, Vec<usize>>,
-    /// One for each consumer.
-    pub inboxes: Vec<Inbox>,
+    /// One for each consumer; gone when no more will come for it.
+    pub inboxes: Vec<Option<Inbox>>,
     /// `hub.max_body_bytes`.
     pub max_body_bytes: usize,
     /// What comes in.
     pub tally: Arc<IntakeTally>,
-    /// Set, and the subscriber woken, when the hub stops.
-    pub stop: Arc<AtomicBool>,
+    /// Room for what comes at once, kept from one time to the next.
+    pub batch: Vec<Incoming>,
+    /// Changed, and the subscriber woken, when the hub stops.
+    pub phase: Arc<AtomicPhase>,
+}
+
+/// How far intake has to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Take everything.
+    Open,
+    /// Leave the endpoints that are subscribed to.
+    InboundOnly,
+    /// Leave every endpoint, and end.
+    Closed,
+}
+
+/// A [`Phase`] that another thread moves on.
+#[derive(Debug, Default)]
+pub struct AtomicPhase(AtomicU8);
+
+impl AtomicPhase {
+    /// Moves on; never back.
+    pub fn set(&self, phase: Phase) {
+        self.0.fetch_max(phase as u8, Relaxed);
+    }
+
+    fn get(&self) -> Phase {
+        match self.0.load(Relaxed) {
+            0 => Phase::Open,
+            1 => Phase::InboundOnly,
+            _ => Phase::Closed,
+        }
+    }
 }
 
 impl<S: Subscribe> Intake<S> {
-    /// Runs until told to stop, and then until nothing is waiting in ZeroMQ's queues.
+    /// Runs until it is closed. At each step it first takes in what ZeroMQ has received already.
     ///
     /// # Errors
     /// The sockets fail as such, which no peer can bring about.
     pub fn run(mut self) -> Result<(), BusError> {
         let mut complaints = Complaints::default();
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut last_call = None;
-        loop {
-            if self.stop.load(Relaxed) {
-                last_call.get_or_insert_with(|| Instant::now() + LAST_CALL);
+        for phase in [Phase::Open, Phase::InboundOnly] {
+            while self.phase.get() <= phase {
+                self.receive(Duration::MAX, &mut complaints)?;
             }
-            let timeout = if last_call.is_some() { Duration::ZERO } else { Duration::MAX };
-            self.subscriber.receive(&mut batch, BATCH, timeout)?;
-            if last_call.is_some_and(|end| batch.is_empty() || Instant::now() > end) {
-                return Ok(());
-            }
-            let at = SystemTime::now();
-            self.tally.messages.fetch_add(batch.len() as u64, Relaxed);
-            for Incoming { endpoint, frames } in batch.drain(..) {
-                if let Err(refusal) = self.take(&endpoint, frames, at) {
-                    self.tally.rejected.add(refusal.reason, 1);
-                    complaints.log(&endpoint, &refusal);
-                }
+            let end = Instant::now() + LAST_CALL;
+            while self.receive(Duration::ZERO, &mut complaints)? && Instant::now() < end {}
+            if phase == Phase::Open {
+                self.leave_subscribed()?;
             }
         }
+        Ok(())
+    }
+
+    /// Receives a batch and deals with it; false when there was nothing.
+    fn receive(&mut self, timeout: Duration, complaints: &mut Complaints) -> Result<bool, BusError> {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.subscriber.receive(&mut batch, BATCH, timeout)?;
+        let (at, count) = (SystemTime::now(), batch.len());
+        self.tally.messages.fetch_add(count as u64, Relaxed);
+        for Incoming { endpoint, frames } in batch.drain(..) {
+            if let Err(refusal) = self.take(&endpoint, frames, at) {
+                self.tally.rejected.add(refusal.reason, 1);
+                complaints.log(&endpoint, &refusal);
+            }
+        }
+        self.batch = batch;
+        Ok(count > 0)
+    }
+
+    /// Leaves the endpoints that are subscribed to, and closes the inboxes of those who get nothing else.
+    fn leave_subscribed(&mut self) -> Result<(), BusError> {
+        for endpoint in self.subscriber.status().snapshot() {
+            if !self.inbound.contains_key(&endpoint.name) {
+                self.subscriber.disconnect(&endpoint.name)?;
+            }
+        }
+        for (n, inbox) in self.inboxes.iter_mut().enumerate() {
+            if !self.inbound.values().any(|consumers| consumers.contains(&n)) {
+                *inbox = None;
+            }
+        }
+        Ok(())
     }
 
     fn take(&mut self, endpoint: &EndpointName, frames: Frames, at: SystemTime) -> Result<(), Refusal> {
@@ -103,7 +161,7 @@ impl<S: Subscribe> Intake<S> {
         }
         let received = Arc::new(Received { topic: route.topic, body, endpoint: endpoint.clone(), at });
         for consumer in consumers {
-            if let Some(inbox) = self.inboxes.get_mut(*consumer) {
+            if let Some(Some(inbox)) = self.inboxes.get_mut(*consumer) {
                 inbox.put(&received);
             }
         }
@@ -156,6 +214,7 @@ impl Complaints {
 #[cfg(test)]
 mod tests {
     use bus::{Endpoint, Frames, Prefixes, memory};
+    use crossbeam_channel::never;
     use message::{Pattern, PatternSet};
 
     use super::*;
@@ -172,7 +231,11 @@ mod tests {
         let inbound = Endpoint::new("inbound", ["tcp://*:2".parse().unwrap()]);
         subscriber.bind(&inbound, &Prefixes::everything()).unwrap();
         let (inboxes, queues): (Vec<_>, Vec<_>) = (0..3)
-            .map(|n| Inbox::new(n.to_string().into(), 9, Duration::ZERO, Arc::new(Tally::default())))
+            .map(|n| {
+                let (inbox, queue) =
+                    Inbox::new(n.to_string().into(), 9, Duration::ZERO, never(), Arc::new(Tally::default()));
+                (Some(inbox), queue)
+            })
             .unzip();
         let patterns = PatternSet::from_iter([(Pattern::new("a.*"), 0), (Pattern::new("*"), 1)]);
         let tally = Arc::new(IntakeTally::default());
@@ -183,7 +246,8 @@ mod tests {
             inboxes,
             max_body_bytes: 20,
             tally: Arc::clone(&tally),
-            stop: Arc::new(AtomicBool::new(true)),
+            batch: Vec::new(),
+            phase: Arc::new(AtomicPhase(AtomicU8::new(Phase::Closed as u8))),
         };
         bus.publisher(endpoint).publish_frames(frames);
         intake.run().unwrap();

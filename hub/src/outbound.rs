@@ -1,5 +1,6 @@
 //! What plugins send: their own messages, in the hub's envelope, and others' messages that they forward.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,13 +21,25 @@ pub struct Outbound {
     sender: Mutex<Option<Sender>>,
     /// For forwarding; the place is the [`PublisherId`].
     forwarding: Mutex<Vec<(EndpointName, Publisher)>>,
+    /// Nothing is sent any more.
+    closed: AtomicBool,
+    /// A consumer's endpoint could not be bound.
+    address_taken: AtomicBool,
 }
+
+const CLOSED: &str = "the hub is stopping and its publishers are closed";
 
 impl Outbound {
     /// Opens nothing yet.
     #[must_use]
     pub fn new(context: Context, settings: Settings) -> Self {
-        Self { context, settings, sender: Mutex::new(None), forwarding: Mutex::new(Vec::new()) }
+        let (sender, forwarding) = Default::default();
+        Self { context, settings, sender, forwarding, closed: false.into(), address_taken: false.into() }
+    }
+
+    /// Whether a consumer could not start because an address is taken.
+    pub fn address_taken(&self) -> bool {
+        self.address_taken.load(Relaxed)
     }
 
     /// Waits until the hub's own subscriptions have reached its own publishers, so that a message forwarded right
@@ -45,29 +58,36 @@ impl Outbound {
         }
     }
 
-    /// Closes every publisher when what it was given has left the process, or the time is over.
-    pub fn close(&self, timeout: Duration) {
+    /// Closes every publisher when what it was given has left the process, or the time is over; whether all of it
+    /// has left.
+    pub fn close(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
-        let said = |endpoint: &str, result: Result<(), bus::Unsent>| {
-            if let Err(error) = result {
-                tracing::warn!(endpoint, %error, "closed a publisher");
-            }
+        let is_sent = |endpoint: &str, result: Result<(), bus::Unsent>| {
+            result.map_err(|error| tracing::error!(endpoint, %error, "closed a publisher")).is_ok()
         };
+        self.closed.store(true, Relaxed);
+        let mut all = true;
         for (name, publisher) in lock(&self.forwarding).drain(..) {
-            said(name.as_str(), Box::new(publisher).close(left()));
+            all &= is_sent(name.as_str(), Box::new(publisher).close(left()));
         }
         if let Some(sender) = lock(&self.sender).take() {
-            said(&self.settings.publish.endpoint, sender.close(left()));
+            all &= is_sent(&self.settings.publish.endpoint, sender.close(left()));
         }
+        all
     }
 
-    fn publish(&self, modname: &str, topic: &str, msg: &str) -> Result<(), PublishError> {
+    fn publish(&self, consumer: &str, topic: &str, msg: &str) -> Result<(), PublishError> {
         let mut sender = lock(&self.sender);
+        if self.closed.load(Relaxed) {
+            return Err(PublishError::new(CLOSED));
+        }
         let sender = match &mut *sender {
             Some(sender) => sender,
             none => none.insert(Sender::open(&self.context, &self.settings).map_err(PublishError::new)?),
         };
+        // As in Python, the first word is the modname; a topic of one word gets the consumer's name for it.
+        let (modname, topic) = topic.split_once('.').unwrap_or((consumer, topic));
         let topic = sender.topic(modname, topic);
         sender.send(&topic, msg).map_err(PublishError::new)
     }
@@ -82,7 +102,10 @@ impl Outbound {
                 "[endpoints] has no `{name}` to publish on; add `{name} = \"tcp://…\"`"
             ))
         })?;
-        let (publisher, address) = self.context.bind_publisher(&endpoint).map_err(StartError::retry)?;
+        let (publisher, address) = self.context.bind_publisher(&endpoint).map_err(|error| {
+            self.address_taken.store(true, Relaxed);
+            StartError::retry(error)
+        })?;
         tracing::info!(endpoint = name, %address, "publishing");
         publishers.push((endpoint.name, publisher));
         Ok(PublisherId(publishers.len() as u64 - 1))
@@ -92,7 +115,7 @@ impl Outbound {
         let place = usize::try_from(publisher.0).unwrap_or(usize::MAX);
         match lock(&self.forwarding).get_mut(place) {
             Some((_, publisher)) => publisher.publish(topic.as_bytes(), body).map_err(PublishError::new),
-            None => Err(PublishError::new("the publisher is closed: the hub is stopping")),
+            None => Err(PublishError::new(CLOSED)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What would run: the configuration and the installed plugins, checked against each other. Starts nothing and
 //! connects to nothing, so that `fedmsg-hub check` and the hub itself go by the same rules.
 
+use std::collections::BTreeMap;
+
 use bus::{Endpoint, EndpointName, Prefixes};
 use message::{Pattern, PatternSet};
 use serde_json::Map;
@@ -91,11 +93,19 @@ impl Plan {
                 }
             }
         }
-        let subscribed = settings
+        let subscribed: Vec<Endpoint> = settings
             .endpoints
             .enabled()
             .filter(|endpoint| endpoint.name.as_str() != RELAY_INBOUND && !inbound.contains(endpoint))
             .collect();
+        for endpoint in &subscribed {
+            for address in endpoint.addresses.iter().filter(|address| address.is_wildcard()) {
+                problems.push(configuration.problem(
+                    &["endpoints", endpoint.name.as_str()],
+                    format!("cannot connect to {address}: `*` is for binding; name the host and the port"),
+                ));
+            }
+        }
         if problems.is_empty() {
             Ok(Self { consumers, inbound, subscribed })
         } else {
@@ -110,6 +120,19 @@ impl Plan {
         consumers
             .flat_map(|(n, consumer)| consumer.topics.iter().map(move |topic| (topic.clone(), n)))
             .collect()
+    }
+
+    /// Addresses that stand under more than one name, with the names.
+    #[must_use]
+    pub fn subscribed_twice(&self) -> Vec<(String, String)> {
+        let mut names: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for endpoint in &self.subscribed {
+            for address in &endpoint.addresses {
+                names.entry(address.to_string()).or_default().push(endpoint.name.as_str());
+            }
+        }
+        let twice = names.into_iter().filter(|(_, names)| names.len() > 1);
+        twice.map(|(address, names)| (address, names.join(" "))).collect()
     }
 
     /// What to subscribe to, so that topics nobody wants don't cross the network.

@@ -15,7 +15,7 @@ pub fn starting(plan: &Plan) {
         let inbound: Vec<_> = consumer.inbound.iter().map(bus::EndpointName::as_str).collect();
         tracing::info!(
             consumer = %consumer.installed.name,
-            topics = topics(&consumer.topics),
+            topics = (!consumer.topics.is_empty()).then(|| topics(&consumer.topics)),
             inbound = (!inbound.is_empty()).then(|| inbound.join(" ")),
             plugin = %consumer.installed.library.display(),
             version = consumer.installed.version,
@@ -25,6 +25,9 @@ pub fn starting(plan: &Plan) {
     for endpoint in &plan.subscribed {
         let addresses: Vec<_> = endpoint.addresses.iter().map(ToString::to_string).collect();
         tracing::info!(endpoint = %endpoint.name, addresses = addresses.join(" "), "endpoint");
+    }
+    for (address, names) in plan.subscribed_twice() {
+        tracing::warn!(%address, endpoints = names, "endpoints share an address: its messages are delivered for each");
     }
     if plan.consumers.is_empty() {
         tracing::warn!("NO CONSUMER IS ENABLED: this hub does no work; {ENABLE}");

@@ -35,11 +35,12 @@ const MACHINE: Machine = if cfg!(target_arch = "x86_64") {
 
 /// Checks that `path` is a shared object for this machine, complete, and that it exports `symbol`.
 pub(crate) fn check(path: &Path, symbol: &str) -> Result<(), LoadProblem> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
+    // Looked at before it is opened: to open a named pipe would wait for a writer.
+    let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(LoadProblem::NotShared("it is no regular file".to_owned()));
     }
+    let file = File::open(path)?;
     let data = &ReadCache::new(file);
     let header = Header::parse(data).map_err(not_shared)?;
     let endian = header.endian().map_err(not_shared)?;

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus::{BusError, Context, Publish, PublishError, Publisher, Unsent};
 use message::{Draft, Naming, Topic};
@@ -20,7 +20,12 @@ pub struct Sender {
     publisher: Publisher,
     mode: PublishMode,
     wait: Duration,
+    /// When a relay was last waited for in vain.
+    absent: Option<Instant>,
 }
+
+/// For so long after a relay was waited for in vain, it is not waited for again: whoever publishes is told at once.
+const ABSENT: Duration = Duration::from_secs(10);
 
 /// The socket for publishing could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +73,7 @@ impl Sender {
             publisher,
             mode: settings.publish.mode,
             wait: settings.publish.wait,
+            absent: None,
         })
     }
 
@@ -100,7 +106,13 @@ impl Sender {
         }
         .body()?;
         if self.mode == PublishMode::Connect {
-            let _there = self.publisher.wait_for_subscriber(topic.as_bytes(), self.wait);
+            let waited = self.absent.is_some_and(|since| since.elapsed() < ABSENT);
+            let wait = if waited { Duration::ZERO } else { self.wait };
+            match self.publisher.wait_for_subscriber(topic.as_bytes(), wait) {
+                true => self.absent = None,
+                false if waited => {}
+                false => self.absent = Some(Instant::now()),
+            }
         }
         Ok(self.publisher.publish(topic.as_bytes(), &body)?)
     }

@@ -21,7 +21,7 @@ mod tree;
 pub use claim::{ConfigKey, ConfigKeyError, Switch};
 pub use origin::Origin;
 pub use problem::{Problem, Problems};
-pub use schema::{HubSettings, LogFormat, LogSettings, PublishMode, PublishSettings, Settings};
+pub use schema::{HubSettings, INBOX, LogFormat, LogSettings, PublishMode, PublishSettings, Settings};
 pub use sources::Sources;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! The keys that the hub and the commands own: their types, meanings, units and defaults.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::origin::Origins;
 use crate::{Problem, Problems};
+
+/// How many messages an inbox may be made to hold. Its room is allocated at the start.
+pub const INBOX: RangeInclusive<usize> = 1..=10_000_000;
 
 /// Everything in `hub.toml` but the consumers' own tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -187,7 +191,28 @@ pub(crate) fn check(
             Problem::unknown("key", key, siblings),
         ));
     }
+    problems.extend(out_of_range(&settings, origins));
     if problems.is_empty() { Ok((settings, tables)) } else { Err(Problems(problems)) }
+}
+
+/// Values of the right type that cannot be.
+fn out_of_range(settings: &Settings, origins: &Origins) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut wrong = |path: &[&str], message: String| {
+        problems.push(Problem::new(origins.of(path), path.join("."), message));
+    };
+    if !INBOX.contains(&settings.hub.inbox) {
+        wrong(&["hub", "inbox"], format!("must be from {} to {}", INBOX.start(), INBOX.end()));
+    }
+    if settings.zmq.io_threads == 0 {
+        wrong(&["zmq", "io_threads"], "must be at least 1".to_owned());
+    }
+    let publish = &settings.publish.endpoint;
+    if *publish != PublishSettings::default().endpoint && settings.endpoints.endpoint(publish).is_none() {
+        let known = settings.endpoints.keys().map(bus::EndpointName::as_str);
+        wrong(&["publish", "endpoint"], Problem::unknown("endpoint", publish, known));
+    }
+    problems
 }
 
 fn segments(path: &serde_ignored::Path<'_>) -> Vec<String> {

@@ -30,8 +30,11 @@ impl Sources {
     /// folder, as in Python's fedmsg (`fedmsg/config.py`).
     #[must_use]
     pub fn from_environment(required: Vec<PathBuf>, assignments: Vec<String>) -> Self {
+        // What is no UTF-8 in a value of ours fails as that key's value, and so is not silently left out.
         let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            })
             .collect();
         match std::env::var_os("FEDMSG_CONFIG").filter(|only| !only.is_empty()) {
             Some(only) => {
@@ -50,16 +53,17 @@ impl Sources {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for folder in &self.folders {
+            // Only what is really not there is skipped: a file that can't be read was meant to count.
             let main = folder.join("hub.toml");
-            if main.exists() {
-                files.push(main);
+            match main.symlink_metadata() {
+                Err(error) if is_absent(&error) => {}
+                _ => files.push(main),
             }
             let folder = folder.join("hub.d");
-            if folder.is_dir() {
-                match toml_files(&folder) {
-                    Ok(found) => files.extend(found),
-                    Err(error) => problems.push(unreadable(&folder, &error)),
-                }
+            match toml_files(&folder) {
+                Ok(found) => files.extend(found),
+                Err(error) if is_absent(&error) => {}
+                Err(error) => problems.push(unreadable(&folder, &error)),
             }
         }
         for path in &self.required {
@@ -107,6 +111,10 @@ impl Sources {
             Layer::from_assignment(path, value, &Origin::Environment(name.clone()))
         })
     }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -82,3 +82,125 @@ fn sighup_does_not_end_the_hub() {
     hub.log().wait_for("SIGHUP ignored");
     assert_eq!(hub.stop().code(), Some(0));
 }
+
+#[test]
+fn what_plugins_publish_while_the_hub_stops_still_goes_through_its_own_relay() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let block = scratch.write("block", "");
+    let mut hub = Hub::builder(&scratch)
+        .plugin("relay")
+        .plugin("misbehaving")
+        .config(&format!(
+            r#"
+            endpoints.relay_inbound = "{}"
+            endpoints.relay_outbound = "{}"
+            endpoints.e = "{}"
+            fedmsg.consumers.relay.enabled = true
+            misbehaving.publishes = {{ enabled = true, times = 1, file = "{}" }}
+            hub.drain_deadline = "1m"
+            log.level = "info,hub=debug"
+            "#,
+            scratch.ipc("in"),
+            scratch.ipc("out"),
+            publisher.address(),
+            block.display()
+        ))
+        .start();
+    publisher.wait_for_subscriber("t");
+    for _ in 0..200 {
+        publisher.publish("t", "{}");
+    }
+    hub.log().wait_for("waiting for the file to go");
+    hub.process.signal(Signal::TERM);
+    hub.log().wait_for("stopping: handing out what was received");
+    std::fs::remove_file(block).unwrap();
+    assert_eq!(hub.process.wait().code(), Some(0));
+    let said = hub.log().wait_for("consumer stopped consumer=publishes");
+    assert!(said.contains("finished=200 "), "{said}");
+    let said = hub.log().wait_for("consumer stopped consumer=relay");
+    assert!(said.contains("received=200 finished=200"), "{said}");
+}
+
+#[test]
+fn a_stalled_subscriber_of_the_relay_does_not_keep_a_second_signal_from_being_heard() {
+    let scratch = Scratch::new();
+    let config = format!(
+        "endpoints.relay_inbound = \"{}\"\nendpoints.relay_outbound = \"{}\"\n
+         fedmsg.consumers.relay.enabled = true\nhub.drain_deadline = \"1h\"",
+        scratch.ipc("in"),
+        scratch.ipc("out")
+    );
+    let mut hub = Hub::builder(&scratch).plugin("relay").config(&config).start();
+    let notify = std::os::unix::net::UnixDatagram::bind(scratch.join("tail.notify")).unwrap();
+    notify.set_read_timeout(Some(e2e::DEADLINE)).unwrap();
+    let mut tail = std::process::Command::new(e2e::binary("fedmsg-tail"));
+    tail.env("FEDMSG_CONFIG", scratch.join("hub.toml")).env("NOTIFY_SOCKET", scratch.join("tail.notify"));
+    let tail = e2e::Process::start(&scratch, "tail", &mut tail);
+    notify.recv(&mut [0; 4096]).unwrap();
+    tail.signal(Signal::STOP);
+    let text = "x".repeat(1_000_000);
+    let lines = format!("{text}\n").repeat(20);
+    let mut logger = std::process::Command::new(e2e::binary("fedmsg-logger"));
+    logger.env("FEDMSG_CONFIG", scratch.join("hub.toml"));
+    assert!(e2e::Process::run(&scratch, "logger", &mut logger, &lines).status.success());
+    hub.process.signal(Signal::TERM);
+    hub.log().wait_for("stopping: handing out what was received");
+    hub.process.signal(Signal::TERM);
+    assert_eq!(hub.process.wait().code(), Some(6));
+}
+
+#[test]
+fn a_slow_consumer_is_stopped_between_messages_and_counted_exactly() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let mut hub = Hub::builder(&scratch)
+        .plugin("recorder")
+        .plugin("misbehaving")
+        .config(&format!(
+            r#"
+            endpoints.e = "{}"
+            recorder = {{ enabled = true, path = "{}" }}
+            misbehaving.dawdles = {{ enabled = true, times = 50 }}
+            hub.drain_deadline = "500ms"
+            "#,
+            publisher.address(),
+            recorder.path()
+        ))
+        .start();
+    publisher.wait_for_subscriber("t");
+    for _ in 0..300 {
+        publisher.publish("t", "{}");
+    }
+    recorder.wait_for(300);
+    assert_eq!(hub.stop().code(), Some(6));
+    let said = hub.log().wait_for("consumer stopped consumer=dawdles");
+    let count = |key: &str| -> u64 {
+        let rest = said.split_once(key).unwrap_or_else(|| panic!("no {key} in {said}")).1;
+        rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+    };
+    assert_eq!(count("finished=") + count("undelivered="), 300, "{said}");
+    let own = hub.log().wait_for("dawdled over");
+    assert!(own.contains(&format!("dawdled over {} messages", count("finished="))), "{own} but {said}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_end_the_hub() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let builder = Hub::builder(&scratch).plugin("recorder").config(&format!(
+        "endpoints.e = \"{}\"\nrecorder = {{ enabled = true, path = \"{}\" }}",
+        publisher.address(),
+        recorder.path()
+    ));
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut hub = builder.command().stderr(full).spawn().unwrap();
+    publisher.wait_for_subscriber("t");
+    publisher.send("t", b"no message");
+    publisher.publish("t", "{}");
+    recorder.wait_for(1);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&hub), Signal::TERM).unwrap();
+    assert_eq!(hub.wait().unwrap().code(), Some(0));
+}

@@ -115,7 +115,9 @@ pub(crate) fn log(level: LevelFilter) {
         .with_writer(io::stderr)
         .with_ansi(colours)
         .with_target(false)
-        .without_time();
+        .without_time()
+        // Nobody is left to tell if standard error is closed.
+        .log_internal_errors(false);
     // A second installation fails; the first one goes on serving.
     drop(log.try_init());
 }

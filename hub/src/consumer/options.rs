@@ -4,6 +4,7 @@ use message::Pattern;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use settings::INBOX;
 
 /// What the operator decides about a consumer, whatever its plugin is.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,8 +56,9 @@ impl ConsumerOptions {
         if options.max_attempts == 0 {
             return Err(OptionError { key: "max_attempts", message: "must be at least 1".to_owned() });
         }
-        if options.inbox == Some(0) {
-            return Err(OptionError { key: "inbox", message: "must be at least 1".to_owned() });
+        if options.inbox.is_some_and(|inbox| !INBOX.contains(&inbox)) {
+            let message = format!("must be from {} to {}", INBOX.start(), INBOX.end());
+            return Err(OptionError { key: "inbox", message });
         }
         Ok(options)
     }

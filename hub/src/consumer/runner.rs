@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use plugin_api::loader::Declared;
@@ -17,6 +17,10 @@ use crate::throttle::Throttle;
 
 /// As many messages cross the border at once at most.
 const BATCH: usize = 256;
+
+/// A batch that takes longer is made smaller, so that a slow consumer can be stopped, and is counted, message by
+/// message.
+const LONG: Duration = Duration::from_millis(20);
 
 /// What the thread tells the hub.
 #[derive(Debug)]
@@ -54,13 +58,13 @@ pub struct Runner {
 impl Runner {
     /// Runs until the inbox is closed and empty, the hub halts, or the plugin gives up.
     pub fn run(mut self) {
+        let _ended = Ended { name: self.name.clone(), events: self.events.clone() };
+        let mut reason = Dropped::ConsumerEnded;
         if let Some(instance) = self.start() {
             self.report(Event::Ready(self.name.clone()));
-            self.feed(instance);
+            reason = self.feed(instance);
         }
-        let left = self.inbox.try_iter().count() as u64;
-        self.tally.dropped.add(Dropped::Undelivered, left);
-        self.report(Event::Ended(self.name.clone()));
+        self.tally.dropped.add(reason, self.inbox.try_iter().count() as u64);
     }
 
     fn report(&self, event: Event) {
@@ -111,32 +115,43 @@ impl Runner {
         }
     }
 
-    fn feed(&mut self, mut instance: Instance) {
+    /// Feeds the plugin until the inbox is closed and empty, and stops it. Why what is left is not delivered.
+    fn feed(&mut self, mut instance: Instance) -> Dropped {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut size = 1;
         let mut failures = Throttle::default();
+        let mut reason = Dropped::Undelivered;
         while let Ok(first) = self.inbox.recv() {
             batch.push(first);
-            batch.extend(self.inbox.try_iter().take(BATCH - 1));
-            let left = self.hand_over(&mut instance, &batch, &mut failures);
-            if left > 0 {
-                self.tally.dropped.add(Dropped::Undelivered, left as u64);
+            batch.extend(self.inbox.try_iter().take(size - 1));
+            let started = Instant::now();
+            if let Err(Cut { left, why }) = self.hand_over(&mut instance, &batch, &mut failures) {
+                self.tally.dropped.add(why, left as u64);
+                reason = why;
                 break;
             }
+            size = if started.elapsed() > LONG { size.div_ceil(2) } else { (size * 2).min(BATCH) };
             batch.clear();
         }
         if let Err(panic) = instance.stop() {
             tracing::error!(consumer = %self.name, error = %panic, "consumer did not stop cleanly");
         }
+        reason
     }
 
-    /// Hands a batch over until all of it has an end; how many are left if the consumer goes no further.
-    fn hand_over(&self, instance: &mut Instance, batch: &[Arc<Received>], failures: &mut Throttle) -> usize {
+    /// Hands a batch over until all of it has an end, or the consumer goes no further.
+    fn hand_over(
+        &self,
+        instance: &mut Instance,
+        batch: &[Arc<Received>],
+        failures: &mut Throttle,
+    ) -> Result<(), Cut> {
         let mut done = 0;
         let mut attempt = 1;
         let mut backoff = Backoff::default();
         while done < batch.len() {
             if self.halted_within(Duration::ZERO) {
-                return batch.len() - done;
+                return Err(Cut { left: batch.len() - done, why: Dropped::Undelivered });
             }
             // A message that is retried goes alone, so that only it is on a later attempt.
             let end = if attempt > 1 { done + 1 } else { batch.len() };
@@ -157,7 +172,7 @@ impl Runner {
                     let wait = failure.retry_after().unwrap_or_else(|| backoff.next());
                     tracing::debug!(consumer = %self.name, reason = failure.reason(), retry_in = ?wait, attempt, "retry");
                     if self.halted_within(wait) {
-                        return batch.len() - done;
+                        return Err(Cut { left: batch.len() - done, why: Dropped::Undelivered });
                     }
                 }
                 Verdict::Give(reason) => {
@@ -176,11 +191,11 @@ impl Runner {
                         consumer = %self.name, error = failure.reason(),
                         "consumer asked to be stopped; it gets no more messages until the hub is restarted"
                     );
-                    return batch.len() - done;
+                    return Err(Cut { left: batch.len() - done, why: Dropped::ConsumerEnded });
                 }
             }
         }
-        0
+        Ok(())
     }
 
     fn verdict(&self, failure: &Failure, attempt: u32) -> Verdict {
@@ -200,6 +215,24 @@ impl Runner {
         }
         matches!(self.halt.recv_timeout(wait), Err(RecvTimeoutError::Disconnected))
     }
+}
+
+/// Says at the thread's end, whatever brings it about, that it is there.
+struct Ended {
+    name: ConsumerName,
+    events: tokio::sync::mpsc::UnboundedSender<Event>,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        drop(self.events.send(Event::Ended(self.name.clone())));
+    }
+}
+
+/// A batch that was not handed over whole.
+struct Cut {
+    left: usize,
+    why: Dropped,
 }
 
 /// What to do with a message that failed.

@@ -1,7 +1,7 @@
 //! The consumers' threads: started together, watched, drained together.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use settings::Settings;
@@ -13,9 +13,6 @@ use crate::consumer::runner::{Event, Runner};
 use crate::consumer::{ConsumerName, Tally};
 use crate::outbound::{ConsumerHost, Outbound};
 use crate::plan::Plan;
-
-/// How long consumers get to end once the drain deadline is past and nothing more is handed to them.
-const HALT_GRACE: Duration = Duration::from_millis(500);
 
 /// The consumers' threads.
 pub(super) struct Consumers {
@@ -42,8 +39,13 @@ impl Consumers {
             let name = planned.installed.name.clone();
             let tally = Arc::new(Tally::default());
             let capacity = planned.options.inbox.unwrap_or(settings.hub.inbox);
-            let (inbox, messages) =
-                Inbox::new(name.clone(), capacity, settings.hub.inbox_wait, Arc::clone(&tally));
+            let (inbox, messages) = Inbox::new(
+                name.clone(),
+                capacity,
+                settings.hub.inbox_wait,
+                halted.clone(),
+                Arc::clone(&tally),
+            );
             let runner = Runner {
                 name: name.clone(),
                 declared: planned.installed.declared.clone(),
@@ -77,7 +79,10 @@ impl Consumers {
                     Some(Event::StartFailed(name, error)) => {
                         return Err(StartUpError::Consumer(name, error));
                     }
-                    Some(Event::Ended(name)) => self.running.retain(|running| *running != name),
+                    Some(Event::Ended(name)) => {
+                        missing.retain(|waiting| *waiting != name);
+                        self.running.retain(|running| *running != name);
+                    }
                     None => return Ok(()),
                 }
             }
@@ -89,31 +94,27 @@ impl Consumers {
         }
     }
 
-    /// Waits until every consumer has ended; at the deadline, tells them to halt. Who even then has not ended.
-    pub(super) async fn drain(&mut self, deadline: Instant) -> Vec<ConsumerName> {
-        if !self.ended_by(deadline).await {
-            self.halt();
-            self.ended_by(Instant::now() + HALT_GRACE).await;
-            let abandoned = self.tallies.iter().filter(|(name, _)| self.running.contains(name));
-            abandoned.for_each(|(_, tally)| tally.abandon());
-        }
-        self.running.clone()
-    }
-
-    async fn ended_by(&mut self, deadline: Instant) -> bool {
-        while !self.running.is_empty() {
-            match tokio::time::timeout_at(deadline.into(), self.events.recv()).await {
-                Ok(Some(Event::Ended(name))) => self.running.retain(|running| *running != name),
-                Ok(Some(_)) => {}
-                Ok(None) => return true,
-                Err(_) => return false,
+    /// Waits until all of those that `meant` holds for have ended. May be given up and called again.
+    pub(super) async fn ended(&mut self, meant: impl Fn(&ConsumerName) -> bool) {
+        while self.running.iter().any(&meant) {
+            match self.events.recv().await {
+                Some(Event::Ended(name)) => self.running.retain(|running| *running != name),
+                Some(Event::Ready(_) | Event::StartFailed(..)) => {}
+                None => return,
             }
         }
-        true
     }
 
+    /// Tells all to end after the message in hand, and intake not to wait for them.
     pub(super) fn halt(&mut self) {
         self.halt = None;
+    }
+
+    /// Gives up those that have not ended, and counts what they leave; who they are.
+    pub(super) fn abandon(&mut self) -> Vec<ConsumerName> {
+        let abandoned = self.tallies.iter().filter(|(name, _)| self.running.contains(name));
+        abandoned.for_each(|(_, tally)| tally.abandon());
+        std::mem::take(&mut self.running)
     }
 
     pub(super) fn tallies(&self) -> impl Iterator<Item = (&ConsumerName, &Tally)> {

@@ -9,21 +9,26 @@ use std::time::{Duration, Instant};
 
 use bus::{BusError, Context};
 use plugin_api::StartError;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use settings::Settings;
 
 use self::consumers::Consumers;
-use self::receiving::RunningIntake;
+use self::receiving::Receiving;
 use self::signals::Signals;
 use crate::consumer::ConsumerName;
 use crate::consumer::runner::Event;
 use crate::exit::Exit;
+use crate::intake::Phase;
 use crate::outbound::Outbound;
 use crate::plan::Plan;
 use crate::report;
 
 /// How long the hub waits for its own subscriptions to reach its own publishers.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// How long consumers get to end once the drain deadline is past and nothing more is handed to them.
+const HALT_GRACE: Duration = Duration::from_millis(500);
 
 /// Why a hub did not come up.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +74,16 @@ pub fn run(plan: &Plan, settings: &Settings) -> Exit {
     runtime.block_on(serve(plan, settings))
 }
 
+/// Takes all the open files that the system allows: each endpoint needs several.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
 async fn serve(plan: &Plan, settings: &Settings) -> Exit {
+    raise_file_limit();
     let mut signals = match Signals::install() {
         Ok(signals) => signals,
         Err(error) => return failed(&StartUpError::System("handle signals", error)),
@@ -88,15 +102,19 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
         () = signals.stop() => Err(StartUpError::Stopped),
     };
     let running = started.and_then(|()| {
-        let intake = RunningIntake::spawn(&context, plan, settings, inboxes)?;
+        let receiving = Receiving::start(&context, plan, settings, inboxes)?;
         outbound.settle(&plan.subscribed, &plan.prefixes(), SETTLE);
-        Ok(intake)
+        Ok(receiving)
     });
-    let (mut exit, intake) = match running {
-        Ok(intake) => {
+    let (exit, mut receiving) = match running {
+        Ok(mut receiving) => {
             notify(&[NotifyState::Ready, NotifyState::Status("running")]);
             tracing::info!("ready");
-            (watch(&mut signals, &mut consumers, &intake).await, Some(intake))
+            (watch(&mut signals, &mut consumers, &mut receiving).await, Some(receiving))
+        }
+        Err(StartUpError::Consumer(name, error)) if outbound.address_taken() => {
+            failed(&StartUpError::Consumer(name, error));
+            (Exit::Address, None)
         }
         Err(error) => (failed(&error), None),
     };
@@ -104,34 +122,88 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     notify(&[NotifyState::Stopping]);
     let deadline = Instant::now() + settings.hub.drain_deadline;
     tracing::info!(within = ?settings.hub.drain_deadline, "stopping: handing out what was received");
-    let tally = intake.as_ref().map(|intake| Arc::clone(&intake.tally));
-    if let Some(intake) = intake
-        && let Err(error) = intake.stop()
-    {
-        tracing::error!(%error, "intake failed");
-        exit = Exit::Failed;
-    }
-    let abandoned = tokio::select! {
-        abandoned = consumers.drain(deadline) => abandoned,
+    let inbound = |name: &ConsumerName| {
+        plan.consumers.iter().any(|planned| planned.installed.name == *name && !planned.inbound.is_empty())
+    };
+    let in_time = tokio::select! {
+        () = hand_out(&mut consumers, receiving.as_mut(), inbound) => true,
+        () = tokio::time::sleep_until(deadline.into()) => false,
         () = signals.stop() => {
             tracing::warn!("told to stop a second time: stopping at once");
-            consumers.halt();
-            consumers.drain(Instant::now()).await
+            false
         }
     };
-    outbound.close(deadline.saturating_duration_since(Instant::now()).max(settings.zmq.linger));
-    report::stopped(tally.as_deref(), consumers.tallies());
+    if !in_time {
+        consumers.halt();
+        let rest = async {
+            if let Some(receiving) = &mut receiving {
+                receiving.set(Phase::Closed);
+                receiving.ended().await;
+            }
+            consumers.ended(|_| true).await;
+        };
+        if tokio::time::timeout(HALT_GRACE, rest).await.is_err() {
+            tracing::warn!("not everything has ended");
+        }
+    }
+    let abandoned = consumers.abandon();
+    let patience = if in_time { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+    let sent = close(&outbound, patience.max(settings.zmq.linger), &mut signals).await;
+    report::stopped(receiving.as_ref().map(|receiving| &*receiving.tally), consumers.tallies());
     for name in &abandoned {
         tracing::error!(consumer = %name, "consumer did not stop in time; it is abandoned");
     }
-    if exit == Exit::Clean && (!abandoned.is_empty() || report::undelivered(consumers.tallies()) > 0) {
-        exit = Exit::Undelivered;
+    let delivered = abandoned.is_empty() && report::undelivered(consumers.tallies()) == 0;
+    match exit {
+        Exit::Clean if receiving.is_some_and(|receiving| receiving.failed()) => Exit::Failed,
+        Exit::Clean if !(delivered && sent) => Exit::Undelivered,
+        exit => exit,
     }
-    exit
+}
+
+/// Hands out what was received, step by step: what consumers publish while they finish may come back to those that
+/// have an inbound endpoint, such as the relay, so these end last. May be given up and called again.
+async fn hand_out(
+    consumers: &mut Consumers,
+    mut receiving: Option<&mut Receiving>,
+    inbound: impl Fn(&ConsumerName) -> bool,
+) {
+    if let Some(receiving) = &receiving {
+        receiving.set(Phase::InboundOnly);
+    }
+    consumers.ended(|name| !inbound(name)).await;
+    if let Some(receiving) = &mut receiving {
+        receiving.set(Phase::Closed);
+        receiving.ended().await;
+    }
+    consumers.ended(|_| true).await;
+}
+
+/// Closes the publishers, which may take as long as `patience` or until a signal; whether all was sent.
+async fn close(outbound: &Arc<Outbound>, patience: Duration, signals: &mut Signals) -> bool {
+    let (said, closed) = tokio::sync::oneshot::channel();
+    let closing = Arc::clone(outbound);
+    // A thread and not tokio's: the runtime would wait for it, whatever a signal says.
+    let thread = std::thread::Builder::new().name("close".to_owned());
+    let close = move || {
+        if said.send(closing.close(patience)).is_err() {
+            tracing::debug!("closed the publishers, but nobody waits any more");
+        }
+    };
+    if let Err(error) = thread.spawn(close) {
+        tracing::error!(%error, "cannot close the publishers");
+        return false;
+    }
+    tokio::select! {
+        sent = closed => sent.unwrap_or(false),
+        // A plugin that is stuck while it publishes would hold the publisher for ever.
+        () = tokio::time::sleep(patience + HALT_GRACE) => false,
+        () = signals.stop() => false,
+    }
 }
 
 /// Waits until the hub has to stop; with [`Exit::Clean`] if it was told to.
-async fn watch(signals: &mut Signals, consumers: &mut Consumers, intake: &RunningIntake) -> Exit {
+async fn watch(signals: &mut Signals, consumers: &mut Consumers, receiving: &mut Receiving) -> Exit {
     loop {
         tokio::select! {
             () = signals.stop() => return Exit::Clean,
@@ -139,6 +211,10 @@ async fn watch(signals: &mut Signals, consumers: &mut Consumers, intake: &Runnin
                 Some(Event::Ended(name)) => {
                     consumers.running.retain(|running| *running != name);
                     tracing::error!(consumer = %name, still_running = consumers.running.len(), "consumer ended");
+                    if consumers.running.is_empty() {
+                        tracing::error!("NO CONSUMER IS LEFT: this hub does no work any more; restart it");
+                        notify(&[NotifyState::Status("no consumer is left")]);
+                    }
                 }
                 Some(Event::StartFailed(name, error)) => {
                     tracing::error!(consumer = %name, error = error.reason(), "consumer did not start");
@@ -146,7 +222,7 @@ async fn watch(signals: &mut Signals, consumers: &mut Consumers, intake: &Runnin
                 }
                 Some(Event::Ready(_)) | None => {}
             },
-            () = intake.ended.notified() => return Exit::Failed,
+            () = receiving.ended() => return Exit::Failed,
         }
     }
 }

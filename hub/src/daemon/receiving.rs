@@ -1,32 +1,31 @@
-//! The intake's thread: its endpoints opened, the thread started and stopped.
+//! The intake's thread: its endpoints opened, the thread started, moved on and waited for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::JoinHandle;
 
 use bus::{BusError, Context, Prefixes, Subscribe};
 use message::Router;
 use settings::Settings;
+use tokio::sync::oneshot;
 
 use super::StartUpError;
 use crate::consumer::inbox::Inbox;
-use crate::intake::{Intake, IntakeTally};
+use crate::intake::{AtomicPhase, Intake, IntakeTally, Phase};
 use crate::plan::Plan;
 
 /// The intake's thread.
-pub(super) struct RunningIntake {
-    thread: JoinHandle<Result<(), BusError>>,
+pub(super) struct Receiving {
     waker: std::task::Waker,
-    stop: Arc<AtomicBool>,
+    phase: Arc<AtomicPhase>,
     /// What it took in.
     pub(super) tally: Arc<IntakeTally>,
-    /// Told when the thread ends.
-    pub(super) ended: Arc<tokio::sync::Notify>,
+    /// Answers at the thread's end; with an error if that is by a panic. Gone once it has answered.
+    end: Option<oneshot::Receiver<Result<(), BusError>>>,
+    failed: bool,
 }
 
-impl RunningIntake {
-    pub(super) fn spawn(
+impl Receiving {
+    pub(super) fn start(
         context: &Context,
         plan: &Plan,
         settings: &Settings,
@@ -50,33 +49,49 @@ impl RunningIntake {
                 inbound.entry(name.clone()).or_default().push(n);
             }
         }
-        let (waker, stop, tally) = (subscriber.waker(), Arc::default(), Arc::default());
-        let ended = Arc::new(tokio::sync::Notify::new());
+        let (waker, phase, tally) = (subscriber.waker(), Arc::default(), Arc::default());
+        let (at_end, end) = oneshot::channel();
         let intake = Intake {
             subscriber,
             router: Router::new(plan.patterns()),
             inbound,
-            inboxes,
+            inboxes: inboxes.into_iter().map(Some).collect(),
             max_body_bytes: settings.hub.max_body_bytes,
             tally: Arc::clone(&tally),
-            stop: Arc::clone(&stop),
+            batch: Vec::new(),
+            phase: Arc::clone(&phase),
         };
-        let said = Arc::clone(&ended);
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("intake".to_owned())
-            .spawn(move || {
-                let result = intake.run();
-                said.notify_one();
-                result
-            })
+            // Nobody listens any more if the hub could not wait.
+            .spawn(move || drop(at_end.send(intake.run())))
             .map_err(|error| StartUpError::System("start the intake thread", error))?;
-        Ok(Self { thread, waker, stop, tally, ended })
+        Ok(Self { waker, phase, tally, end: Some(end), failed: false })
     }
 
-    /// Takes the last messages in, and closes the inboxes.
-    pub(super) fn stop(self) -> Result<(), BusError> {
-        self.stop.store(true, Relaxed);
-        self.waker.wake();
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    /// Tells it how far to go on. Takes effect at once, or when the message in hand is in an inbox.
+    pub(super) fn set(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.waker.wake_by_ref();
+    }
+
+    /// Waits for its end. May be called again, also after a call that was given up.
+    pub(super) async fn ended(&mut self) {
+        let Some(end) = &mut self.end else { return };
+        let result = end.await;
+        self.end = None;
+        match result {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::error!(%error, "intake failed"),
+            Err(_) => {
+                tracing::error!("intake ended by a panic, which is a fault of the hub; please report it");
+            }
+        }
+        self.failed = true;
+    }
+
+    /// Whether it ended otherwise than told to; said in the log.
+    pub(super) fn failed(&self) -> bool {
+        self.failed
     }
 }

@@ -115,6 +115,31 @@ impl Fault for Retries {
     }
 }
 
+/// Takes `times` milliseconds for each message, and says at the end how many it finished.
+pub(crate) struct Dawdles {
+    config: Config,
+    finished: u64,
+}
+
+impl Fault for Dawdles {
+    const NAME: &'static str = "dawdles";
+    const KEY: &'static str = "misbehaving.dawdles.enabled";
+
+    fn start(config: Config, _: Hub) -> Result<Self, StartError> {
+        Ok(Self { config, finished: 0 })
+    }
+
+    fn consume(&mut self, _: &Message<'_>) -> Result<(), Failure> {
+        thread::park_timeout(Duration::from_millis(self.config.times.into()));
+        self.finished += 1;
+        Ok(())
+    }
+
+    fn stop(self) {
+        tracing::info!("dawdled over {} messages", self.finished);
+    }
+}
+
 /// Drops every message.
 pub(crate) struct Drops;
 
@@ -187,6 +212,12 @@ impl Fault for Publishes {
     }
 
     fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure> {
+        if self.config.file.exists() {
+            tracing::info!("waiting for the file to go");
+        }
+        while self.config.file.exists() {
+            thread::park_timeout(Duration::from_millis(5));
+        }
         if !message.topic().ends_with("misbehaving.echo") {
             for _ in 0..self.config.times {
                 self.hub.publish("misbehaving.echo", &message.msg::<Value>()?)?;

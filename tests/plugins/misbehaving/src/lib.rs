@@ -7,13 +7,14 @@ mod faults;
 
 use fault::Faulty;
 use faults::{
-    BlocksInConsume, BlocksInStop, Drops, NeverStarts, PanicsInConsume, PanicsInStart, PanicsInStop,
+    BlocksInConsume, BlocksInStop, Dawdles, Drops, NeverStarts, PanicsInConsume, PanicsInStart, PanicsInStop,
     Publishes, Retries, StartsLate, StopsItself, Talks,
 };
 
 plugin_api::export_plugin!(
     Faulty<BlocksInConsume>,
     Faulty<BlocksInStop>,
+    Faulty<Dawdles>,
     Faulty<Drops>,
     Faulty<NeverStarts>,
     Faulty<PanicsInConsume>,

@@ -1,0 +1,179 @@
+//! Where each consumer is: the next offset that it has not dealt with.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::frame::{Key, Kind};
+use crate::logfile::StateLog;
+use crate::recovery::Recovery;
+use crate::sync::lock;
+use crate::wire::{Put, Take};
+use crate::{JournalError, Offset};
+
+const SET: u8 = 0;
+const FORGET: u8 = 1;
+
+/// One consumer's place.
+#[derive(Debug)]
+pub(crate) struct Place {
+    next: AtomicU64,
+    forgotten: AtomicBool,
+}
+
+impl Place {
+    pub(crate) fn get(&self) -> u64 {
+        self.next.load(SeqCst)
+    }
+
+    /// Whether it moved. It never goes back.
+    pub(crate) fn advance(&self, next: u64) -> bool {
+        self.next.fetch_max(next, SeqCst) < next && !self.forgotten.load(SeqCst)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Cursors {
+    places: RwLock<BTreeMap<String, Arc<Place>>>,
+    /// None in memory mode.
+    log: Option<Mutex<Written>>,
+    /// Some cursor may have been lost by damage: who seems new may not be.
+    pub(crate) doubtful: bool,
+}
+
+#[derive(Debug)]
+struct Written {
+    log: StateLog,
+    places: BTreeMap<String, u64>,
+}
+
+/// The cursors as they are at one moment.
+pub(crate) type Snapshot = Vec<(String, u64)>;
+
+/// Takes over one statement of the file.
+pub(crate) fn replay(payload: &[u8], places: &mut BTreeMap<String, u64>) {
+    let mut take = Take(payload);
+    if let (Some(tag), Some(next), Some(name)) = (take.u8(), take.u64(), take.text()) {
+        match tag {
+            SET => drop(places.insert(name, next)),
+            FORGET => drop(places.remove(&name)),
+            _ => {}
+        }
+    }
+}
+
+fn statement(tag: u8, next: u64, name: &str) -> Vec<u8> {
+    Put::tag(tag).u64(next).text(name).0
+}
+
+impl Cursors {
+    pub(crate) fn in_memory() -> Self {
+        Self { places: RwLock::default(), log: None, doubtful: false }
+    }
+
+    pub(crate) fn open(path: &Path, key: Key, recovery: &mut Recovery) -> Result<Self, JournalError> {
+        let mut written = BTreeMap::new();
+        let mut found = Recovery::default();
+        let log =
+            StateLog::open(path, Kind::Cursors, key, &mut found, |payload| replay(payload, &mut written))?;
+        let doubtful = !found.damage.is_empty();
+        recovery.torn.append(&mut found.torn);
+        recovery.damage.append(&mut found.damage);
+        let place = |next: &u64| {
+            Arc::new(Place { next: AtomicU64::new(*next), forgotten: AtomicBool::new(false) })
+        };
+        let places = written.iter().map(|(name, next)| (name.clone(), place(next))).collect();
+        let log = Some(Mutex::new(Written { log, places: written }));
+        Ok(Self { places: RwLock::new(places), log, doubtful })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&BTreeMap<String, Arc<Place>>) -> T) -> T {
+        look(&self.places.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Place>> {
+        self.read(|places| places.get(name).cloned())
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.read(|places| places.iter().map(|(name, place)| (name.clone(), place.get())).collect())
+    }
+
+    /// The least of them; without consumers nothing is held.
+    pub(crate) fn slowest(&self) -> u64 {
+        self.read(|places| places.values().map(|place| place.get()).min().unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn greatest(&self) -> u64 {
+        self.read(|places| places.values().map(|place| place.get()).max().unwrap_or(0))
+    }
+
+    /// A new consumer, on disk when this returns. One that is there already keeps its place.
+    pub(crate) fn insert(&self, name: &str, next: u64) -> Result<Arc<Place>, JournalError> {
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.get(name) {
+            return Ok(Arc::clone(place));
+        }
+        if let Some(written) = &self.log {
+            let mut written = lock(written);
+            written.log.append(&[statement(SET, next, name)])?;
+            written.log.sync()?;
+            written.places.insert(name.to_owned(), next);
+        }
+        let place = Arc::new(Place { next: AtomicU64::new(next), forgotten: AtomicBool::new(false) });
+        places.insert(name.to_owned(), Arc::clone(&place));
+        Ok(place)
+    }
+
+    /// Whether it was there.
+    pub(crate) fn forget(&self, name: &str) -> Result<bool, JournalError> {
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = places.get(name).cloned() else { return Ok(false) };
+        if let Some(written) = &self.log {
+            let mut written = lock(written);
+            written.log.append(&[statement(FORGET, 0, name)])?;
+            written.log.sync()?;
+            written.places.remove(name);
+        }
+        place.forgotten.store(true, SeqCst);
+        places.remove(name);
+        Ok(true)
+    }
+
+    /// Puts on disk what has changed. A consumer that was forgotten meanwhile stays so.
+    pub(crate) fn write(&self, snapshot: &Snapshot) -> Result<(), JournalError> {
+        let Some(written) = &self.log else { return Ok(()) };
+        let mut written = lock(written);
+        let written = &mut *written;
+        let changed: Vec<_> = snapshot
+            .iter()
+            .filter(|(name, next)| written.places.get(name).is_some_and(|was| was < next))
+            .collect();
+        if changed.is_empty() {
+            return written.log.sync();
+        }
+        let mut places = written.places.clone();
+        places.extend(changed.iter().map(|(name, next)| (name.clone(), *next)));
+        if written.log.is_long() {
+            let all: Vec<_> = places.iter().map(|(name, next)| statement(SET, *next, name)).collect();
+            written.log.rewrite(&all)?;
+        } else {
+            let new: Vec<_> = changed.iter().map(|(name, next)| statement(SET, *next, name)).collect();
+            written.log.append(&new)?;
+        }
+        written.places = places;
+        written.log.sync()
+    }
+}
+
+/// A consumer as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerCursor {
+    /// Its name.
+    pub consumer: String,
+    /// The first message that it has not dealt with.
+    pub next: Offset,
+    /// How many messages it is behind, those lost to it included.
+    pub lag: u64,
+}

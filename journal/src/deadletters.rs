@@ -1,0 +1,193 @@
+//! Messages that a consumer failed at for good: references into the journal that keep their messages there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use crate::frame::{Key, Kind};
+use crate::logfile::StateLog;
+use crate::recovery::Recovery;
+use crate::record::Batch;
+use crate::sync::lock;
+use crate::wire::{Put, Take};
+use crate::{JournalError, Offset};
+
+const ADD: u8 = 0;
+const REMOVE: u8 = 1;
+const REQUEUE: u8 = 2;
+
+/// A message that a consumer failed at for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The message.
+    pub offset: Offset,
+    /// Who failed.
+    pub consumer: String,
+    /// At how many attempts.
+    pub attempts: u32,
+    /// When the first of them was.
+    pub first: SystemTime,
+    /// When the last of them was.
+    pub last: SystemTime,
+    /// What the consumer said at the last.
+    pub error: String,
+    /// It is to be delivered again, and nobody has said yet how that went.
+    pub requeued: bool,
+}
+
+/// By which message and by whom.
+type Id = (u64, String);
+pub(crate) type Letters = BTreeMap<Id, DeadLetter>;
+
+/// Takes over one statement of the file.
+pub(crate) fn replay(payload: &[u8], letters: &mut Letters) {
+    let mut take = Take(payload);
+    let (Some(tag), Some(offset), Some(consumer)) = (take.u8(), take.u64(), take.text()) else { return };
+    let id = (offset, consumer);
+    match tag {
+        ADD => drop(read(take, id).map(|letter| letters.insert((offset, letter.consumer.clone()), letter))),
+        REMOVE => drop(letters.remove(&id)),
+        REQUEUE => {
+            if let Some(letter) = letters.get_mut(&id) {
+                letter.requeued = true;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn read(mut take: Take<'_>, (offset, consumer): Id) -> Option<DeadLetter> {
+    let (attempts, first, last, error) = (take.u32()?, take.time()?, take.time()?, take.text()?);
+    let requeued = take.u8()? != 0;
+    Some(DeadLetter { offset: Offset(offset), consumer, attempts, first, last, error, requeued })
+}
+
+fn statement(tag: u8, (offset, consumer): &Id) -> Put {
+    Put::tag(tag).u64(*offset).text(consumer)
+}
+
+fn add(letter: &DeadLetter) -> Vec<u8> {
+    let put = statement(ADD, &(letter.offset.0, letter.consumer.clone()));
+    let mut put = put.u32(letter.attempts).time(letter.first).time(letter.last).text(&letter.error);
+    put.0.push(u8::from(letter.requeued));
+    put.0
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct DeadLetters(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    letters: Letters,
+    /// None in memory mode.
+    log: Option<StateLog>,
+    /// In memory mode, the messages.
+    kept: BTreeMap<u64, Batch>,
+}
+
+impl State {
+    fn write(&mut self, statement: Vec<u8>) -> Result<(), JournalError> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.append(&[statement])
+    }
+
+    /// Only makes the file shorter: if that cannot be done now, then at the next statement.
+    fn shorten(&mut self) {
+        if let Some(log) = self.log.as_mut().filter(|log| log.is_long()) {
+            drop(log.rewrite(&self.letters.values().map(add).collect::<Vec<_>>()));
+        }
+    }
+
+    fn remove(&mut self, id: &Id) -> Result<Option<DeadLetter>, JournalError> {
+        if !self.letters.contains_key(id) {
+            return Ok(None);
+        }
+        self.write(statement(REMOVE, id).0)?;
+        let letter = self.letters.remove(id);
+        if self.letters.range((id.0, String::new())..).next().is_none_or(|((offset, _), _)| *offset != id.0) {
+            self.kept.remove(&id.0);
+        }
+        Ok(letter)
+    }
+}
+
+impl DeadLetters {
+    pub(crate) fn open(path: &Path, key: Key, recovery: &mut Recovery) -> Result<Self, JournalError> {
+        let mut letters = Letters::new();
+        let each = |payload: &[u8]| replay(payload, &mut letters);
+        let log = Some(StateLog::open(path, Kind::DeadLetters, key, recovery, each)?);
+        Ok(Self(Mutex::new(State { letters, log, kept: BTreeMap::new() })))
+    }
+
+    /// Written when this returns. One that is there is replaced. `message` is kept in memory mode.
+    pub(crate) fn add(&self, letter: DeadLetter, message: Option<Batch>) -> Result<(), JournalError> {
+        let mut state = lock(&self.0);
+        state.write(add(&letter))?;
+        if state.log.is_none()
+            && let Some(message) = message
+        {
+            state.kept.insert(letter.offset.0, message);
+        }
+        state.letters.insert((letter.offset.0, letter.consumer.clone()), letter);
+        state.shorten();
+        Ok(())
+    }
+
+    pub(crate) fn list(&self) -> Vec<DeadLetter> {
+        lock(&self.0).letters.values().cloned().collect()
+    }
+
+    pub(crate) fn get(&self, offset: Offset, consumer: &str) -> Option<DeadLetter> {
+        lock(&self.0).letters.get(&(offset.0, consumer.to_owned())).cloned()
+    }
+
+    pub(crate) fn requeue(&self, offset: Offset, consumer: &str) -> Result<Option<DeadLetter>, JournalError> {
+        let id = (offset.0, consumer.to_owned());
+        let mut state = lock(&self.0);
+        if !state.letters.contains_key(&id) {
+            return Ok(None);
+        }
+        state.write(statement(REQUEUE, &id).0)?;
+        Ok(state.letters.get_mut(&id).map(|letter| {
+            letter.requeued = true;
+            letter.clone()
+        }))
+    }
+
+    pub(crate) fn remove(&self, offset: Offset, consumer: &str) -> Result<Option<DeadLetter>, JournalError> {
+        lock(&self.0).remove(&(offset.0, consumer.to_owned()))
+    }
+
+    /// Removes all for which `goes` says so.
+    pub(crate) fn purge(&self, goes: impl Fn(&DeadLetter) -> bool) -> Result<Vec<DeadLetter>, JournalError> {
+        let mut state = lock(&self.0);
+        let ids: Vec<Id> =
+            state.letters.iter().filter(|(_, letter)| goes(letter)).map(|(id, _)| id.clone()).collect();
+        let mut gone = Vec::new();
+        for id in ids {
+            gone.extend(state.remove(&id)?);
+        }
+        state.shorten();
+        Ok(gone)
+    }
+
+    /// The message, if it is kept here.
+    pub(crate) fn message(&self, offset: u64) -> Option<Batch> {
+        lock(&self.0).kept.get(&offset).cloned()
+    }
+
+    pub(crate) fn pinned(&self) -> BTreeSet<u64> {
+        lock(&self.0).letters.keys().map(|(offset, _)| *offset).collect()
+    }
+
+    pub(crate) fn within(&self, offsets: &Range<u64>) -> Vec<DeadLetter> {
+        let range = (offsets.start, String::new())..(offsets.end, String::new());
+        lock(&self.0).letters.range(range).map(|(_, letter)| letter.clone()).collect()
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), JournalError> {
+        lock(&self.0).log.as_mut().map_or(Ok(()), StateLog::sync)
+    }
+}

@@ -1,0 +1,97 @@
+//! Reads messages from segments, in order, for a reader that is behind the ring.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use crate::record::{Block, BlockBuilder};
+use crate::scan::{Found, Scan};
+use crate::segments::Segments;
+use crate::{GapCause, JournalError};
+
+/// As much is read into one batch, or one message if that is longer.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// A place in the segments; it is kept between batches.
+#[derive(Debug, Default)]
+pub(crate) struct DiskReader {
+    scan: Option<Scan>,
+}
+
+/// What was found at an offset.
+#[derive(Debug)]
+pub(crate) enum OnDisk {
+    Block(Block),
+    /// None of these is there.
+    Gap(Range<u64>, GapCause),
+}
+
+impl DiskReader {
+    /// Up to `max` messages from `at` on, all before `until`, which is behind `at`.
+    pub(crate) fn read(
+        &mut self,
+        segments: &Segments,
+        at: u64,
+        until: u64,
+        max: usize,
+    ) -> Result<OnDisk, JournalError> {
+        let (holder, following) = segments.around(at);
+        let end = following.unwrap_or(until).min(until);
+        let Some((first, path)) = holder else { return Ok(OnDisk::Gap(at..end, GapCause::Retired)) };
+        let scan = match self.open(&path, segments, first, at) {
+            Ok(scan) => scan,
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(OnDisk::Gap(at..end, GapCause::Retired));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut block = BlockBuilder::reusing(BytesMut::new(), 0);
+        let mut next = at;
+        loop {
+            if next >= end || block.len() >= max.max(1) || block.bytes() >= BATCH_BYTES {
+                break;
+            }
+            match scan.step()? {
+                Found::Frame { seq, .. } if seq < next => {}
+                Found::Frame { seq, at: place, payload } => {
+                    if seq == next && block.push(seq, scan.payload(payload)) {
+                        next += 1;
+                        continue;
+                    }
+                    if block.is_empty() {
+                        // What is behind the hole is for the next call; a frame that holds no record is a hole itself.
+                        let behind = if seq == next { seq + 1 } else { seq };
+                        if seq != next {
+                            scan.back_to(place, seq);
+                        }
+                        return Ok(OnDisk::Gap(at..behind.min(end), GapCause::Damaged));
+                    }
+                    scan.back_to(place, seq);
+                    break;
+                }
+                Found::Damage { .. } => {}
+                Found::Tail { .. } | Found::End => {
+                    if block.is_empty() {
+                        return Ok(OnDisk::Gap(at..end, GapCause::Damaged));
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(OnDisk::Block(block.build()))
+    }
+
+    /// The scan that is nearest before `at`.
+    fn open(&mut self, path: &Arc<Path>, segments: &Segments, first: u64, at: u64) -> Result<&mut Scan, JournalError> {
+        let fits = |scan: &Scan| scan.path() == &**path && scan.expected() <= at;
+        let mut scan = match self.scan.take().filter(fits) {
+            Some(scan) => scan,
+            None => Scan::open(path, segments.key, first)?,
+        };
+        scan.refresh()?;
+        Ok(self.scan.insert(scan))
+    }
+}

@@ -1,0 +1,164 @@
+//! A file that frames are appended to. A write that fails leaves nothing behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+
+use crate::JournalError;
+use crate::frame::{self, FILE_HEADER, Key, Kind, file_header};
+use crate::recovery::{Recovery, Survey, survey};
+
+/// A file being appended to.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    file: Arc<File>,
+    path: Arc<Path>,
+    /// The end of what is good.
+    end: u64,
+    /// There may be something behind `end`, which a crash would make look like frames.
+    ragged: bool,
+}
+
+impl LogFile {
+    /// A new file; one that was there is emptied.
+    pub(crate) fn create(path: &Path, kind: Kind, key: Key) -> Result<Self, JournalError> {
+        let io = |source| JournalError::io("create", path, source);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).read(true).create(true).truncate(true).open(path).map_err(io)?;
+        if let Err(source) = file.write_all_at(&file_header(kind, key), 0) {
+            // A file without a header is recovered from as well; this only keeps the folder tidy.
+            drop(fs::remove_file(path));
+            return Err(io(source));
+        }
+        Ok(Self { file: Arc::new(file), path: Arc::from(path), end: FILE_HEADER as u64, ragged: false })
+    }
+
+    /// Goes on behind what was found to be good.
+    pub(crate) fn resume(path: &Path, kind: Kind, key: Key, survey: &Survey) -> Result<Self, JournalError> {
+        let io = |source| JournalError::io("open", path, source);
+        let file = OpenOptions::new().write(true).read(true).open(path).map_err(io)?;
+        if !survey.headed {
+            file.write_all_at(&file_header(kind, key), 0).map_err(io)?;
+        }
+        file.set_len(survey.end).map_err(io)?;
+        Ok(Self { file: Arc::new(file), path: Arc::from(path), end: survey.end, ragged: false })
+    }
+
+    pub(crate) fn write(&mut self, frames: &[u8]) -> Result<(), JournalError> {
+        let io = |source| JournalError::io("write", &self.path, source);
+        if self.ragged {
+            self.file.set_len(self.end).map_err(io)?;
+            self.ragged = false;
+        }
+        if let Err(source) = self.file.write_all_at(frames, self.end) {
+            self.ragged = self.file.set_len(self.end).is_err();
+            return Err(io(source));
+        }
+        self.end += frames.len() as u64;
+        Ok(())
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), JournalError> {
+        self.file.sync_data().map_err(|source| JournalError::io("sync", &self.path, source))
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(crate) fn file(&self) -> (Arc<File>, Arc<Path>) {
+        (Arc::clone(&self.file), Arc::clone(&self.path))
+    }
+}
+
+/// Makes the names in a folder survive a loss of power.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), JournalError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| JournalError::io("sync", folder, source))
+}
+
+/// A small log that states something in few frames and is now and then written anew.
+#[derive(Debug)]
+pub(crate) struct StateLog {
+    log: LogFile,
+    path: PathBuf,
+    kind: Kind,
+    key: Key,
+    next: u64,
+    /// It is written anew at this size.
+    rewrite_at: u64,
+    unsynced: bool,
+}
+
+/// Below this a [`StateLog`] isn't worth writing anew.
+const SMALL: u64 = 256 * 1024;
+
+impl StateLog {
+    /// Opens or makes it, and hands over each statement.
+    pub(crate) fn open(
+        path: &Path,
+        kind: Kind,
+        key: Key,
+        recovery: &mut Recovery,
+        each: impl FnMut(&[u8]),
+    ) -> Result<Self, JournalError> {
+        let mut next = 0;
+        let log = if path.exists() {
+            let mut survey = survey(path, kind, key, 0, each)?;
+            next = survey.next;
+            recovery.take(&mut survey);
+            LogFile::resume(path, kind, key, &survey)?
+        } else {
+            LogFile::create(path, kind, key)?
+        };
+        let rewrite_at = (log.end() * 2).max(SMALL);
+        Ok(Self { log, path: path.to_owned(), kind, key, next, rewrite_at, unsynced: true })
+    }
+
+    pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> Result<(), JournalError> {
+        let frames = frames(payloads, self.next, self.key);
+        self.log.write(&frames)?;
+        self.next += payloads.len() as u64;
+        self.unsynced = true;
+        Ok(())
+    }
+
+    pub(crate) fn is_long(&self) -> bool {
+        self.log.end() > self.rewrite_at
+    }
+
+    /// Replaces all it says, at once.
+    pub(crate) fn rewrite(&mut self, payloads: &[Vec<u8>]) -> Result<(), JournalError> {
+        let new = self.path.with_extension("new");
+        let mut log = LogFile::create(&new, self.kind, self.key)?;
+        log.write(&frames(payloads, self.next, self.key))?;
+        log.sync()?;
+        fs::rename(&new, &self.path).map_err(|source| JournalError::io("replace", &self.path, source))?;
+        log.path = Arc::from(self.path.as_path());
+        self.next += payloads.len() as u64;
+        self.rewrite_at = (log.end() * 2).max(SMALL);
+        self.log = log;
+        self.path.parent().map_or(Ok(()), sync_folder)
+    }
+
+    pub(crate) fn sync(&mut self) -> Result<(), JournalError> {
+        if self.unsynced {
+            self.log.sync()?;
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+}
+
+fn frames(payloads: &[Vec<u8>], first: u64, key: Key) -> BytesMut {
+    let mut buffer = BytesMut::new();
+    for (seq, payload) in (first..).zip(payloads) {
+        let at = frame::begin(&mut buffer);
+        buffer.put_slice(payload);
+        frame::end(&mut buffer, at, seq, key);
+    }
+    buffer
+}

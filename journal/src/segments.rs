@@ -1,0 +1,282 @@
+//! A folder of segments: files of frames, each named after the number of its first.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::frame::{FILE_HEADER, FileHeader, Key, Kind};
+use crate::logfile::{LogFile, sync_folder};
+use crate::recovery::{Damage, Recovery, survey};
+use crate::scan::{Found, Scan, header_of};
+use crate::sync::lock;
+use crate::{JournalError, Offset, Verify};
+
+/// The segments of a folder, by the number of their first frame.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    folder: PathBuf,
+    kind: Kind,
+    pub(crate) key: Key,
+    files: Mutex<BTreeMap<u64, Arc<Path>>>,
+}
+
+/// What a segment is to retention.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+    pub(crate) path: Arc<Path>,
+}
+
+impl Segments {
+    /// What there is, unread.
+    pub(crate) fn list(folder: &Path, kind: Kind, key: Key) -> Result<Self, JournalError> {
+        let files = Mutex::new(files_of(folder)?);
+        Ok(Self { folder: folder.to_owned(), kind, key, files })
+    }
+
+    fn path_of(&self, first: u64) -> PathBuf {
+        self.folder.join(format!("{first:020}.seg"))
+    }
+
+    /// The segment in which `seq` is, if it is there, and where the next one begins.
+    pub(crate) fn around(&self, seq: u64) -> (Option<(u64, Arc<Path>)>, Option<u64>) {
+        let files = lock(&self.files);
+        let holder = files.range(..=seq).next_back().map(|(first, path)| (*first, Arc::clone(path)));
+        let next = seq.checked_add(1).and_then(|after| files.range(after..).next()).map(|(first, _)| *first);
+        (holder, next)
+    }
+
+    pub(crate) fn first(&self) -> Option<u64> {
+        lock(&self.files).keys().next().copied()
+    }
+
+    pub(crate) fn all(&self) -> Vec<(u64, Arc<Path>)> {
+        lock(&self.files).iter().map(|(first, path)| (*first, Arc::clone(path))).collect()
+    }
+
+    /// All but the newest, oldest first.
+    pub(crate) fn sealed(&self) -> Vec<Sealed> {
+        let all = self.all();
+        let ends = all.iter().skip(1).map(|(first, _)| *first);
+        let sealed = all.iter().zip(ends);
+        sealed.map(|((first, path), end)| Sealed { first: *first, end, path: Arc::clone(path) }).collect()
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.all().iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum()
+    }
+
+    pub(crate) fn remove(&self, first: u64) -> Result<(), JournalError> {
+        let Some(path) = lock(&self.files).get(&first).cloned() else { return Ok(()) };
+        fs::remove_file(&path).map_err(|source| JournalError::io("remove", &path, source))?;
+        lock(&self.files).remove(&first);
+        Ok(())
+    }
+}
+
+fn files_of(folder: &Path) -> Result<BTreeMap<u64, Arc<Path>>, JournalError> {
+    let io = |source| JournalError::io("list", folder, source);
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".seg"));
+        if let Some(first) = number.filter(|n| n.len() == 20).and_then(|number| number.parse().ok()) {
+            files.insert(first, Arc::from(path));
+        }
+    }
+    Ok(files)
+}
+
+/// The key of a journal, from the first of these files that still tells it.
+pub(crate) fn find_key(files: &[(PathBuf, Kind)], folders: &[(PathBuf, Kind)]) -> Result<Option<Key>, JournalError> {
+    let mut all = files.to_vec();
+    for (folder, kind) in folders {
+        if folder.exists() {
+            all.extend(files_of(folder)?.into_values().map(|path| (path.to_path_buf(), *kind)));
+        }
+    }
+    let mut key = None;
+    for (path, kind) in all.into_iter().filter(|(path, _)| path.exists()) {
+        match header_of(&path, kind)? {
+            FileHeader::Good(found) => key = key.or(Some(found)),
+            FileHeader::Newer(found) => return Err(JournalError::Version { path, found }),
+            FileHeader::Damaged => {}
+        }
+    }
+    Ok(key)
+}
+
+/// Appends to the newest segment of a folder, and begins new ones.
+#[derive(Debug)]
+pub(crate) struct SegmentWriter {
+    segments: Arc<Segments>,
+    log: LogFile,
+    segment_bytes: u64,
+    /// The file is new to its folder.
+    begun: bool,
+}
+
+/// What was written and is not yet confirmed by the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Unsynced {
+    files: Vec<(Arc<File>, Arc<Path>)>,
+    folder: Option<PathBuf>,
+}
+
+impl Unsynced {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.folder.is_none()
+    }
+
+    /// To be called after each write.
+    pub(crate) fn note(&mut self, writer: &mut SegmentWriter) {
+        let (file, path) = writer.log.file();
+        if self.files.last().is_none_or(|(last, _)| !Arc::ptr_eq(last, &file)) {
+            self.files.push((file, path));
+        }
+        if std::mem::take(&mut writer.begun) {
+            self.folder = Some(writer.segments.folder.clone());
+        }
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), JournalError> {
+        for (file, path) in &self.files {
+            file.sync_data().map_err(|source| JournalError::io("sync", path, source))?;
+        }
+        self.folder.as_deref().map_or(Ok(()), sync_folder)
+    }
+
+    /// Puts back what could not be confirmed.
+    pub(crate) fn put_back(&mut self, mut failed: Self) {
+        failed.files.append(&mut self.files);
+        self.files = failed.files;
+        self.folder = self.folder.take().or(failed.folder);
+    }
+}
+
+impl SegmentWriter {
+    /// Goes on where the last one ended. The next number is at least `least`.
+    pub(crate) fn open(
+        segments: &Arc<Segments>,
+        segment_bytes: u64,
+        verify: Verify,
+        least: u64,
+        recovery: &mut Recovery,
+        each: impl FnMut(&[u8]),
+    ) -> Result<(Self, u64), JournalError> {
+        let Segments { kind, key, .. } = **segments;
+        if verify == Verify::All {
+            segments.survey_sealed(recovery)?;
+        }
+        let mut next = least;
+        let log = match segments.all().pop() {
+            Some((first, path)) => {
+                let mut survey = survey(&path, kind, key, first, each)?;
+                recovery.take(&mut survey);
+                if survey.next < least && kind == Kind::Messages {
+                    // A consumer has passed what is no longer there.
+                    let offsets = Offset(survey.next)..Offset(least);
+                    let bytes = survey.end..survey.end;
+                    recovery.damage.push(Damage { part: kind.into(), file: path.to_path_buf(), bytes, offsets });
+                }
+                next = next.max(survey.next);
+                LogFile::resume(&path, kind, key, &survey)?
+            }
+            None => {
+                let path = segments.path_of(least);
+                let log = LogFile::create(&path, kind, key)?;
+                lock(&segments.files).insert(least, Arc::from(path));
+                log
+            }
+        };
+        Ok((Self { segments: Arc::clone(segments), log, segment_bytes, begun: true }, next))
+    }
+
+    /// Writes frames of which the first has the number `first`.
+    pub(crate) fn write(&mut self, frames: &[u8], first: u64) -> Result<(), JournalError> {
+        let full = self.log.end() + frames.len() as u64 > self.segment_bytes;
+        if full && self.log.end() > FILE_HEADER as u64 {
+            let path = self.segments.path_of(first);
+            let log = LogFile::create(&path, self.segments.kind, self.segments.key)?;
+            self.log = log;
+            self.begun = true;
+            lock(&self.segments.files).insert(first, Arc::from(path));
+        }
+        self.log.write(frames)
+    }
+}
+
+impl Segments {
+    /// Goes through all but the newest.
+    pub(crate) fn survey_sealed(&self, recovery: &mut Recovery) -> Result<(), JournalError> {
+        for Sealed { first, end, path } in self.sealed() {
+            let mut found = survey(&path, self.kind, self.key, first, |_| ())?;
+            // Nothing is torn where more was written behind it.
+            found.damage.append(&mut found.torn);
+            if found.next < end && self.kind == Kind::Messages {
+                let offsets = Offset(found.next)..Offset(end);
+                match found.damage.last_mut().filter(|damage| damage.bytes.end > found.end) {
+                    Some(last) => last.offsets = offsets,
+                    None => found.damage.push(Damage {
+                        part: self.kind.into(),
+                        file: path.to_path_buf(),
+                        bytes: found.end..found.end,
+                        offsets,
+                    }),
+                }
+            }
+            recovery.take(&mut found);
+        }
+        Ok(())
+    }
+
+    /// The good frames from a number on, of the segments that there are now.
+    pub(crate) fn frames_from(&self, seq: u64) -> Frames {
+        let mut files = self.all();
+        let skip = files.iter().skip(1).take_while(|(first, _)| *first <= seq).count();
+        files.drain(..skip);
+        Frames { files: files.into_iter(), key: self.key, seq, scan: None }
+    }
+}
+
+/// Good frames, file after file; damage is passed over.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    files: std::vec::IntoIter<(u64, Arc<Path>)>,
+    key: Key,
+    seq: u64,
+    scan: Option<Scan>,
+}
+
+impl Iterator for Frames {
+    type Item = Result<(u64, Vec<u8>), JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let scan = match &mut self.scan {
+                Some(scan) => scan,
+                None => {
+                    let (first, path) = self.files.next()?;
+                    match Scan::open(&path, self.key, first) {
+                        Ok(scan) => self.scan.insert(scan),
+                        Err(error) => return Some(Err(error)),
+                    }
+                }
+            };
+            match scan.step() {
+                Ok(Found::Frame { seq, payload, .. }) if seq >= self.seq => {
+                    return Some(Ok((seq, scan.payload(payload).to_vec())));
+                }
+                Ok(Found::Frame { .. } | Found::Damage { .. } | Found::Tail { .. }) => {}
+                Ok(Found::End) => self.scan = None,
+                Err(error) => {
+                    self.scan = None;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the tests of the journal share.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use journal::{Appender, Batch, Gap, Journal, Mode, Next, Offset, Opened, Options, Reader, Record, Verify};
+
+pub(crate) const DURABLE: Mode = Mode::Durable { sync_interval: Duration::from_millis(2) };
+
+/// Small segments and a small ring, so that every path is gone through.
+pub(crate) fn small() -> Options {
+    Options { mode: DURABLE, ring_bytes: 4096, segment_bytes: 4096, outcomes_bytes: 1 << 20, verify: Verify::All }
+}
+
+pub(crate) fn open(directory: &Path, options: &Options) -> Opened {
+    Journal::open(directory, options).unwrap()
+}
+
+pub(crate) fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// The message that stands at an offset in these tests: known by its offset, of varied length.
+pub(crate) fn body(offset: u64) -> Vec<u8> {
+    let mut body = format!("{{\"number\":{offset}}}").into_bytes();
+    body.resize(body.len() + (offset * 37 % 200) as usize, b'.');
+    body
+}
+
+/// Appends `count` messages, each with the body of its offset.
+pub(crate) fn append(appender: &mut Appender, count: u64) {
+    let first = appender.next().0;
+    let bodies: Vec<_> = (first..first + count).map(body).collect();
+    let topics: Vec<_> = (first..first + count).map(|offset| format!("org.example.test.{offset}")).collect();
+    let mut records = Vec::new();
+    for ((offset, body), topic) in (first..).zip(&bodies).zip(&topics) {
+        let (received, flags) = (at(offset), offset as u32);
+        records.push(Record { received, endpoint: "bus", flags, note: b"note", topic, body });
+    }
+    let appended = appender.append(&records).unwrap();
+    assert_eq!((appended.offsets, appended.dropped), (Offset(first)..Offset(first + count), 0));
+}
+
+
+/// Every entry is what was appended at its offset.
+pub(crate) fn check(batch: &Batch) {
+    for entry in batch.iter() {
+        let offset = entry.offset().0;
+        assert_eq!(entry.body(), body(offset), "body of {offset}");
+        assert_eq!(entry.topic(), format!("org.example.test.{offset}"));
+        assert_eq!((entry.endpoint(), entry.note(), entry.flags()), ("bus", &b"note"[..], offset as u32));
+        assert_eq!(entry.received(), at(offset));
+    }
+}
+
+/// Reads to the end: the offsets got, and the gaps. Nothing may be passed over in silence.
+pub(crate) fn read_all(reader: &mut Reader) -> (Vec<u64>, Vec<Gap>) {
+    let (mut got, mut gaps) = (Vec::new(), Vec::new());
+    let mut next = reader.position();
+    loop {
+        match reader.poll(7).unwrap() {
+            Some(Next::Batch(batch)) => {
+                check(&batch);
+                assert_eq!(batch.first(), next);
+                got.extend(batch.iter().map(|entry| entry.offset().0));
+                next = batch.end();
+            }
+            Some(Next::Gap(gap)) => {
+                assert_eq!(gap.offsets.start, next);
+                assert!(gap.offsets.end > next);
+                next = gap.offsets.end;
+                gaps.push(gap);
+            }
+            None | Some(Next::Closed) => return (got, gaps),
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The segments of messages, oldest first.
+pub(crate) fn segments(directory: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<_> =
+        fs::read_dir(directory.join("messages")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+/// A copy of a state directory, as a kill or a loss of power would leave it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The seed of this run, printed so that a failure can be repeated with `JOURNAL_SEED`.
+pub(crate) fn seed() -> u64 {
+    let seed = std::env::var("JOURNAL_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("JOURNAL_SEED={seed}");
+    seed
+}

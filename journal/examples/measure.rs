@@ -25,12 +25,15 @@ fn run(directory: &Path, name: &str, mode: Mode, body: usize, messages: usize, r
                     let (mut reader, mut seen, mut bytes) = (cursor.reader(), 0, 0);
                     while seen < messages {
                         if let Next::Batch(batch) = reader.next_batch(256, None).unwrap() {
-                            bytes += batch.iter().map(|entry| entry.body().len() + entry.topic().len()).sum::<usize>();
+                            bytes += batch
+                                .iter()
+                                .map(|entry| entry.body().len() + entry.topic().len())
+                                .sum::<usize>();
                             seen += batch.len();
                             cursor.commit(batch.end());
                         }
                     }
-                    std::hint::black_box(bytes)
+                    std::hint::black_box(bytes);
                 })
             })
             .collect();
@@ -38,13 +41,19 @@ fn run(directory: &Path, name: &str, mode: Mode, body: usize, messages: usize, r
             appender.append(&batch).unwrap();
         }
         let appending = began.elapsed();
-        threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        for thread in threads {
+            thread.join().unwrap();
+        }
         journal.flush().unwrap();
         (appending, began.elapsed())
     });
     let rate = |time: Duration| messages as f64 / time.as_secs_f64();
     let bytes = body.len();
-    println!("{name:8} {bytes:5} B {readers:3} readers: append {:>10.0}/s, all read and safe {:>10.0}/s", rate(appending), rate(all));
+    println!(
+        "{name:8} {bytes:5} B {readers:3} readers: append {:>10.0}/s, all read and safe {:>10.0}/s",
+        rate(appending),
+        rate(all)
+    );
 }
 
 fn main() {

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::BytesMut;
 
 use crate::frame::Key;
-use crate::journal::Shared;
 use crate::lock::Lock;
 use crate::record::{Block, BlockBuilder};
 use crate::ring::Admission;
 use crate::segments::SegmentWriter;
+use crate::shared::Shared;
 use crate::{JournalError, Mode, Offset, Record};
 
 /// The one who writes messages; there is one for a journal, and it belongs to one thread.
@@ -80,7 +80,7 @@ impl Appender {
                 (0, evicted)
             }
             _ => {
-                let Mode::Memory { when_full, .. } = self.shared.options.mode else {
+                let Mode::Memory { when_full, .. } = self.shared.mode else {
                     return Err(JournalError::Closed);
                 };
                 let slowest = || self.shared.cursors.slowest();

@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cursors::{self, ConsumerCursor};
+use crate::batch::Batch;
+use crate::cursors;
 use crate::deadletters::{self, DeadLetter, Letters};
 use crate::disk::{DiskReader, OnDisk};
 use crate::frame::{Key, Kind};
-use crate::journal::Layout;
-use crate::outcomes::{Outcome, OutcomeFilter};
 use crate::reader::Gap;
-use crate::record::Batch;
 use crate::recovery::{Recovery, survey};
 use crate::segments::Segments;
-use crate::{JournalError, Next, Offset};
+use crate::shared::Layout;
+use crate::{ConsumerCursor, JournalError, Next, Offset, Outcome, OutcomeFilter};
 
 /// A journal's files, looked at without a lock and without changing anything: for commands when no hub runs. Beside a
 /// running hub it shows a moment of the recent past.
@@ -42,7 +41,8 @@ impl Archive {
         let (path, kind) = (layout.cursors(), Kind::Cursors);
         recovery.take(&mut survey(&path, kind, key, 0, |payload| cursors::replay(payload, &mut cursors))?);
         let (path, kind) = (layout.dead_letters(), Kind::DeadLetters);
-        recovery.take(&mut survey(&path, kind, key, 0, |payload| deadletters::replay(payload, &mut letters))?);
+        recovery
+            .take(&mut survey(&path, kind, key, 0, |payload| deadletters::replay(payload, &mut letters))?);
         if let Some((first, path)) = messages.all().pop() {
             let mut found = survey(&path, Kind::Messages, key, first, |_| ())?;
             recovery.next = Offset(found.next);

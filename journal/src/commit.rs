@@ -1,8 +1,8 @@
 //! The group commit: one thread that has disk confirm what was written, many writes at a time.
 //!
 //! In each round, in this order: the cursors are looked at, messages confirmed, outcomes written and confirmed, dead
-//! letters confirmed, and only then the cursors written as they were when looked at. So a cursor on disk never stands
-//! behind something that is not.
+//! letters confirmed, and only then the cursors written as they were when looked at. So a cursor on disk never has
+//! passed something that is not.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -52,7 +52,8 @@ struct Failure {
 #[derive(Debug)]
 pub(crate) struct Round {
     unsynced: Unsynced,
-    to: u64,
+    /// Messages before this are confirmed by it.
+    pub(crate) to: u64,
     pub(crate) last: bool,
 }
 

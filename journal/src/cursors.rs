@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::JournalError;
 use crate::frame::{Key, Kind};
 use crate::logfile::StateLog;
 use crate::recovery::Recovery;
 use crate::sync::lock;
 use crate::wire::{Put, Take};
-use crate::{JournalError, Offset};
 
 const SET: u8 = 0;
 const FORGET: u8 = 1;
@@ -77,12 +77,12 @@ impl Cursors {
         let mut found = Recovery::default();
         let log =
             StateLog::open(path, Kind::Cursors, key, &mut found, |payload| replay(payload, &mut written))?;
-        let doubtful = !found.damage.is_empty();
+        // A kill tears nothing, and registering waits for the disk: a torn tail is no usual thing here.
+        let doubtful = !found.is_clean();
         recovery.torn.append(&mut found.torn);
         recovery.damage.append(&mut found.damage);
-        let place = |next: &u64| {
-            Arc::new(Place { next: AtomicU64::new(*next), forgotten: AtomicBool::new(false) })
-        };
+        let place =
+            |next: &u64| Arc::new(Place { next: AtomicU64::new(*next), forgotten: AtomicBool::new(false) });
         let places = written.iter().map(|(name, next)| (name.clone(), place(next))).collect();
         let log = Some(Mutex::new(Written { log, places: written }));
         Ok(Self { places: RwLock::new(places), log, doubtful })
@@ -165,15 +165,4 @@ impl Cursors {
         written.places = places;
         written.log.sync()
     }
-}
-
-/// A consumer as the operator sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsumerCursor {
-    /// Its name.
-    pub consumer: String,
-    /// The first message that it has not dealt with.
-    pub next: Offset,
-    /// How many messages it is behind, those lost to it included.
-    pub lag: u64,
 }

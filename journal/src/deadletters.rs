@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
+use crate::batch::Batch;
 use crate::frame::{Key, Kind};
 use crate::logfile::StateLog;
 use crate::recovery::Recovery;
-use crate::record::Batch;
 use crate::sync::lock;
 use crate::wire::{Put, Take};
-use crate::{JournalError, Offset};
+use crate::{Journal, JournalError, Offset};
 
 const ADD: u8 = 0;
 const REMOVE: u8 = 1;
@@ -189,5 +189,69 @@ impl DeadLetters {
 
     pub(crate) fn sync(&self) -> Result<(), JournalError> {
         lock(&self.0).log.as_mut().map_or(Ok(()), StateLog::sync)
+    }
+}
+
+impl Journal {
+    /// Adds a dead letter, or replaces the one of this message and consumer. It survives the end of the process when
+    /// this returns, and so does its message from now on, until the letter is removed.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub fn bury(&self, letter: DeadLetter) -> Result<(), JournalError> {
+        let message = if self.shared.segments.is_none() { self.get(letter.offset)? } else { None };
+        self.shared.dead_letters.add(letter, message.map(|message| message.detach()))?;
+        self.shared.something();
+        Ok(())
+    }
+
+    /// Every dead letter, by offset.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.shared.dead_letters.list()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn dead_letter(&self, offset: Offset, consumer: &str) -> Option<DeadLetter> {
+        self.shared.dead_letters.get(offset, consumer)
+    }
+
+    /// Marks a dead letter as being delivered again, and returns it with its message (`None` if damage took that).
+    ///
+    /// It stays until [`Self::unbury`] says that it was handled, or [`Self::bury`] that it failed again: after a crash
+    /// in between, those with [`DeadLetter::requeued`] set are to be delivered.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub fn requeue(
+        &self,
+        offset: Offset,
+        consumer: &str,
+    ) -> Result<Option<(DeadLetter, Option<Batch>)>, JournalError> {
+        let message = self.get(offset)?;
+        let letter = self.shared.dead_letters.requeue(offset, consumer)?;
+        self.shared.something();
+        Ok(letter.map(|letter| (letter, message)))
+    }
+
+    /// Removes a dead letter that was handled after all.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub fn unbury(&self, offset: Offset, consumer: &str) -> Result<Option<DeadLetter>, JournalError> {
+        let letter = self.shared.dead_letters.remove(offset, consumer)?;
+        self.shared.something();
+        Ok(letter)
+    }
+
+    /// Removes all dead letters for which `goes` says so, and returns them.
+    ///
+    /// # Errors
+    /// Disk errors; those before it are removed.
+    pub fn purge(&self, goes: impl Fn(&DeadLetter) -> bool) -> Result<Vec<DeadLetter>, JournalError> {
+        let gone = self.shared.dead_letters.purge(goes);
+        self.shared.something();
+        gone
     }
 }

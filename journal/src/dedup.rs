@@ -4,8 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
 
-use crate::journal::Journal;
-use crate::{Entry, JournalError, Next, Offset};
+use crate::{Entry, Journal, JournalError, Next, Offset};
 
 /// The ids that came within a window of time, but no more than so many.
 ///

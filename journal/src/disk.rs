@@ -85,7 +85,13 @@ impl DiskReader {
     }
 
     /// The scan that is nearest before `at`.
-    fn open(&mut self, path: &Arc<Path>, segments: &Segments, first: u64, at: u64) -> Result<&mut Scan, JournalError> {
+    fn open(
+        &mut self,
+        path: &Arc<Path>,
+        segments: &Segments,
+        first: u64,
+        at: u64,
+    ) -> Result<&mut Scan, JournalError> {
         let fits = |scan: &Scan| scan.path() == &**path && scan.expected() <= at;
         let mut scan = match self.scan.take().filter(fits) {
             Some(scan) => scan,

@@ -25,7 +25,9 @@ pub enum JournalError {
     },
     /// The disk or a quota is full. Nothing of what was to be written is left behind; the same call can be made
     /// again when there is room.
-    #[error("no room to write {path} ({source}): free some, or lower the journal's limits; nothing is lost meanwhile")]
+    #[error(
+        "no room to write {path} ({source}): free some, or lower the journal's limits; nothing is lost meanwhile"
+    )]
     Full {
         /// The file.
         path: PathBuf,
@@ -62,7 +64,10 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The file was written by a newer version of this program.
-    #[error("{path} has format {found}, and this version reads up to {}: use the newer program", crate::frame::VERSION)]
+    #[error(
+        "{path} has format {found}, and this version reads up to {}: use the newer program",
+        crate::frame::VERSION
+    )]
     Version {
         /// The file.
         path: PathBuf,

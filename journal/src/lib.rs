@@ -29,7 +29,7 @@
 //!     }
 //!     cursor.commit(batch.end());
 //! }
-//! # Ok::<(), journal::JournalError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Guarantees
@@ -51,7 +51,9 @@
 
 mod appender;
 mod archive;
+mod batch;
 mod commit;
+mod cursor;
 mod cursors;
 mod deadletters;
 mod dedup;
@@ -63,6 +65,7 @@ mod lock;
 mod logfile;
 mod offset;
 mod options;
+mod outcome;
 mod outcomes;
 mod reader;
 mod record;
@@ -71,20 +74,24 @@ mod retention;
 mod ring;
 mod scan;
 mod segments;
+mod shared;
+mod stats;
 mod sync;
 mod wire;
 
 pub use appender::{Appended, Appender};
 pub use archive::Archive;
-pub use cursors::ConsumerCursor;
+pub use batch::{Batch, Entry};
+pub use cursor::{ConsumerCursor, Cursor};
 pub use deadletters::DeadLetter;
 pub use dedup::Seen;
 pub use error::JournalError;
-pub use journal::{Cursor, Journal, Opened, Stats};
+pub use journal::{Journal, Opened};
 pub use offset::Offset;
 pub use options::{Mode, Options, Retention, Start, Verify, WhenFull};
-pub use outcomes::{Attempt, Ending, Outcome, OutcomeFilter, Refusal};
+pub use outcome::{Attempt, Ending, Outcome, OutcomeFilter, Refusal};
 pub use reader::{Gap, GapCause, Next, Reader};
-pub use record::{Batch, Entry, Record};
+pub use record::Record;
 pub use recovery::{Damage, Part, Recovery};
 pub use retention::{Loss, Retired};
+pub use stats::Stats;

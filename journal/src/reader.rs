@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
+use crate::batch::Batch;
 use crate::disk::{DiskReader, OnDisk};
-use crate::journal::Shared;
-use crate::record::Batch;
 use crate::ring::Taken;
+use crate::shared::Shared;
 use crate::{JournalError, Offset};
 
 /// What a reader comes to.

@@ -1,18 +1,16 @@
-//! A message as it is given to the journal and as it comes back: records, and batches of entries that share one
-//! block of memory.
+//! A message as it is given to the journal, and blocks: many of them framed in one piece of memory, which is what is
+//! written and what is shared with the readers.
 
-use std::ops::Range;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::JournalError;
 use crate::frame::{self, FRAME_HEADER, Key};
-use crate::offset::{micros, time};
-use crate::{JournalError, Offset};
+use crate::offset::micros;
 
 /// Time, flags and the lengths of endpoint, note and topic.
-const FIXED: usize = 8 + 4 + 2 + 2 + 4;
+pub(crate) const FIXED: usize = 8 + 4 + 2 + 2 + 4;
 /// Of topic and body together: a frame's length has 32 bits, and a batch is held in memory.
 const LONGEST: usize = 1 << 30;
 
@@ -35,16 +33,16 @@ pub struct Record<'a> {
 
 /// Where a record's parts are in its block.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    offset: u64,
-    received: u64,
+pub(crate) struct Slot {
+    pub(crate) offset: u64,
+    pub(crate) received: u64,
     /// Of the endpoint, behind which note, topic and body follow.
-    start: usize,
-    end: usize,
-    flags: u32,
-    topic_len: u32,
-    endpoint_len: u16,
-    note_len: u16,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) flags: u32,
+    pub(crate) topic_len: u32,
+    pub(crate) endpoint_len: u16,
+    pub(crate) note_len: u16,
 }
 
 impl Slot {
@@ -74,8 +72,8 @@ impl Slot {
 /// Messages that lie together in memory, in the order of their offsets.
 #[derive(Debug)]
 pub(crate) struct Block {
-    bytes: Bytes,
-    slots: Vec<Slot>,
+    pub(crate) bytes: Bytes,
+    pub(crate) slots: Vec<Slot>,
 }
 
 impl Block {
@@ -200,138 +198,4 @@ impl BlockBuilder {
 
 fn short(field: &'static str, len: usize) -> Result<u16, JournalError> {
     u16::try_from(len).map_err(|_| JournalError::TooLong { field, len, most: usize::from(u16::MAX) })
-}
-
-/// Messages as a reader gets them: at least one, in order. Cloning shares the memory.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    block: Arc<Block>,
-    range: Range<usize>,
-}
-
-impl Batch {
-    /// `None` if there is nothing in that range.
-    pub(crate) fn new(block: Arc<Block>, range: Range<usize>) -> Option<Self> {
-        (range.start < range.end && range.end <= block.len()).then_some(Self { block, range })
-    }
-
-    /// How many messages.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a batch is never empty")]
-    pub fn len(&self) -> usize {
-        self.range.len()
-    }
-
-    /// Of its first message.
-    #[must_use]
-    pub fn first(&self) -> Offset {
-        Offset(self.block.slots[self.range.start].offset)
-    }
-
-    /// What to commit when all of it is dealt with: the offset behind its last message.
-    #[must_use]
-    pub fn end(&self) -> Offset {
-        Offset(self.block.slots[self.range.end - 1].offset + 1)
-    }
-
-    /// The same in memory of its own.
-    pub(crate) fn detach(&self) -> Self {
-        let mut block = BlockBuilder::default();
-        for entry in self.iter() {
-            let slot = entry.slot;
-            let payload = &entry.bytes[slot.start - FIXED..slot.end];
-            block.push(slot.offset, payload);
-        }
-        let range = 0..block.len();
-        Self { block: Arc::new(block.build()), range }
-    }
-
-    /// Its messages.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry<'_>> + Clone {
-        self.block.slots[self.range.clone()].iter().map(|slot| Entry { bytes: &self.block.bytes, slot })
-    }
-}
-
-/// A message in a [`Batch`].
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    bytes: &'a Bytes,
-    slot: &'a Slot,
-}
-
-impl<'a> Entry<'a> {
-    /// Its place in the journal.
-    #[must_use]
-    pub fn offset(&self) -> Offset {
-        Offset(self.slot.offset)
-    }
-
-    /// When it came, to the microsecond.
-    #[must_use]
-    pub fn received(&self) -> SystemTime {
-        time(self.slot.received)
-    }
-
-    /// As given by [`Record::flags`].
-    #[must_use]
-    pub fn flags(&self) -> u32 {
-        self.slot.flags
-    }
-
-    /// The name of the endpoint that it came by.
-    #[must_use]
-    pub fn endpoint(&self) -> &'a str {
-        self.text(self.slot.start, usize::from(self.slot.endpoint_len))
-    }
-
-    /// As given by [`Record::note`].
-    #[must_use]
-    pub fn note(&self) -> &'a [u8] {
-        let start = self.slot.start + usize::from(self.slot.endpoint_len);
-        &self.bytes[start..start + usize::from(self.slot.note_len)]
-    }
-
-    /// Its topic.
-    #[must_use]
-    pub fn topic(&self) -> &'a str {
-        self.text(self.topic_at(), self.slot.topic_len as usize)
-    }
-
-    /// Its body.
-    #[must_use]
-    pub fn body(&self) -> &'a [u8] {
-        &self.bytes[self.body_at()..self.slot.end]
-    }
-
-    /// Its body, to be kept: holds the memory of the whole batch, which may be a few hundred messages.
-    #[must_use]
-    pub fn body_bytes(&self) -> Bytes {
-        self.bytes.slice(self.body_at()..self.slot.end)
-    }
-
-    /// The same message, as it would be appended.
-    #[must_use]
-    pub fn to_record(&self) -> Record<'a> {
-        Record {
-            received: self.received(),
-            endpoint: self.endpoint(),
-            flags: self.flags(),
-            note: self.note(),
-            topic: self.topic(),
-            body: self.body(),
-        }
-    }
-
-    fn topic_at(&self) -> usize {
-        self.slot.start + usize::from(self.slot.endpoint_len) + usize::from(self.slot.note_len)
-    }
-
-    fn body_at(&self) -> usize {
-        self.topic_at() + self.slot.topic_len as usize
-    }
-
-    fn text(&self, at: usize, len: usize) -> &'a str {
-        // It was text when the slot was made.
-        str::from_utf8(&self.bytes[at..at + len]).unwrap_or_default()
-    }
 }

@@ -5,8 +5,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use crate::deadletters::DeadLetter;
-use crate::journal::Journal;
-use crate::{JournalError, Offset, Retention};
+use crate::{Journal, JournalError, Offset, Retention};
 
 /// What retention has removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
 use crate::WhenFull;
-use crate::record::{Batch, Block};
+use crate::batch::Batch;
+use crate::record::Block;
 use crate::sync::{lock, wait, wait_until};
 
 #[derive(Debug)]
@@ -115,8 +116,7 @@ impl Ring {
             if state.closed {
                 return (Admission::Closed, evicted);
             }
-            let Some(oldest) =
-                state.blocks.front().filter(|_| state.bytes + block.cost() > self.max_bytes)
+            let Some(oldest) = state.blocks.front().filter(|_| state.bytes + block.cost() > self.max_bytes)
             else {
                 break;
             };

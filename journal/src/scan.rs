@@ -19,11 +19,20 @@ const WINDOW: usize = 256 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A frame; the payload is to be had by [`Scan::payload`] until the next step.
-    Frame { seq: u64, at: u64, payload: Range<usize> },
+    Frame {
+        seq: u64,
+        at: u64,
+        payload: Range<usize>,
+    },
     /// These bytes are of no use; good frames may follow. `seq` if the frame's header is good.
-    Damage { bytes: Range<u64>, seq: Option<u64> },
+    Damage {
+        bytes: Range<u64>,
+        seq: Option<u64>,
+    },
     /// As [`Self::Damage`], with nothing good behind it: a write that did not come to its end.
-    Tail { bytes: Range<u64> },
+    Tail {
+        bytes: Range<u64>,
+    },
     End,
 }
 

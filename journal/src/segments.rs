@@ -82,7 +82,8 @@ fn files_of(folder: &Path) -> Result<BTreeMap<u64, Arc<Path>>, JournalError> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".seg"));
+        let number =
+            path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".seg"));
         if let Some(first) = number.filter(|n| n.len() == 20).and_then(|number| number.parse().ok()) {
             files.insert(first, Arc::from(path));
         }
@@ -91,7 +92,10 @@ fn files_of(folder: &Path) -> Result<BTreeMap<u64, Arc<Path>>, JournalError> {
 }
 
 /// The key of a journal, from the first of these files that still tells it.
-pub(crate) fn find_key(files: &[(PathBuf, Kind)], folders: &[(PathBuf, Kind)]) -> Result<Option<Key>, JournalError> {
+pub(crate) fn find_key(
+    files: &[(PathBuf, Kind)],
+    folders: &[(PathBuf, Kind)],
+) -> Result<Option<Key>, JournalError> {
     let mut all = files.to_vec();
     for (folder, kind) in folders {
         if folder.exists() {
@@ -180,7 +184,12 @@ impl SegmentWriter {
                     // A consumer has passed what is no longer there.
                     let offsets = Offset(survey.next)..Offset(least);
                     let bytes = survey.end..survey.end;
-                    recovery.damage.push(Damage { part: kind.into(), file: path.to_path_buf(), bytes, offsets });
+                    recovery.damage.push(Damage {
+                        part: kind.into(),
+                        file: path.to_path_buf(),
+                        bytes,
+                        offsets,
+                    });
                 }
                 next = next.max(survey.next);
                 LogFile::resume(&path, kind, key, &survey)?

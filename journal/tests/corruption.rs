@@ -1,5 +1,13 @@
 //! A thousand damaged journals: each opens, loses no more than what was hit, and says what.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by them"
+)]
+
 mod common;
 
 use std::collections::BTreeSet;
@@ -9,7 +17,9 @@ use std::path::{Path, PathBuf};
 
 use common::{append, copy, open, read_all, seed, segments, small};
 use fastrand::Rng;
-use journal::{Archive, Attempt, DeadLetter, Ending, Next, Offset, Opened, Outcome, OutcomeFilter, Start};
+use journal::{
+    Archive, Attempt, DeadLetter, Ending, Next, Offset, Opened, Outcome, OutcomeFilter, Part, Start,
+};
 
 const MESSAGES: u64 = 300;
 
@@ -27,7 +37,8 @@ fn make(directory: &Path) {
         let (offset, at) = (Offset(round), common::at(round));
         journal.record(&Outcome { at, offset: Some(offset), ending: Ending::Retried(attempt) }).unwrap();
         let error = "error".to_owned();
-        let letter = DeadLetter { offset, consumer, attempts: 3, first: at, last: at, error, requeued: false };
+        let letter =
+            DeadLetter { offset, consumer, attempts: 3, first: at, last: at, error, requeued: false };
         journal.bury(letter).unwrap();
         journal.flush().unwrap();
     }
@@ -114,10 +125,14 @@ fn a_damaged_journal_opens_loses_what_was_hit_and_names_it() {
         let said: Vec<_> = hits.iter().map(|(_, (what, _))| what.as_str()).collect();
         let said = format!("round {round}: {said:?}");
         let touched = |path: &Path, bytes: &Range<usize>| {
-            hits.iter().any(|(hit, (_, range))| hit == path && range.start < bytes.end && bytes.start < range.end)
+            hits.iter()
+                .any(|(hit, (_, range))| hit == path && range.start < bytes.end && bytes.start < range.end)
         };
-        let may_go: BTreeSet<u64> =
-            (0..).zip(&places).filter(|(_, (path, bytes))| touched(path, bytes)).map(|(offset, _)| offset).collect();
+        let may_go: BTreeSet<u64> = (0..)
+            .zip(&places)
+            .filter(|(_, (path, bytes))| touched(path, bytes))
+            .map(|(offset, _)| offset)
+            .collect();
 
         let archive = Archive::open(dir.path()).unwrap();
         let seen: usize = archive
@@ -141,9 +156,12 @@ fn a_damaged_journal_opens_loses_what_was_hit_and_names_it() {
             let cut = hits.iter().any(|(path, _)| *path == newest) && offset >= recovery.next.0;
             assert!(in_gap && named || cut, "{said}: {offset} is not named by {recovery:?} or {gaps:?}");
         }
-        for (name, least) in [("a", 0), ("b", 0), ("c", 0)] {
+        // A cut right between two entries is no different from an older file.
+        let hit = hits.iter().any(|(path, _)| path.ends_with("cursors.log"));
+        let noticed = recovery.damage.iter().chain(&recovery.torn).any(|damage| damage.part == Part::Cursors);
+        for name in ["a", "b", "c"] {
             let next = journal.register(name, Start::New).unwrap().position().0;
-            assert!((least..MESSAGES).contains(&next), "{said}: {name} at {next}");
+            assert!(next < MESSAGES || (hit && !noticed), "{said}: {name} at {next}");
         }
         // It goes on from there.
         append(&mut appender, 5);

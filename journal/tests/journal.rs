@@ -1,5 +1,13 @@
 //! What a journal promises, one promise at a time.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by them"
+)]
+
 mod common;
 
 use std::fs::{self, File};
@@ -7,8 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use common::{append, at, body, check, copy, open, read_all, segments, small};
 use journal::{
-    Archive, Attempt, DeadLetter, Ending, GapCause, Journal, JournalError, Loss, Mode, Next, Offset, Opened, Options,
-    Outcome, OutcomeFilter, Part, Record, Retention, Seen, Start, WhenFull,
+    Archive, Attempt, DeadLetter, Ending, GapCause, Journal, JournalError, Loss, Mode, Next, Offset, Opened,
+    Options, Outcome, OutcomeFilter, Part, Record, Retention, Seen, Start, WhenFull,
 };
 
 fn scratch() -> tempfile::TempDir {
@@ -17,7 +25,15 @@ fn scratch() -> tempfile::TempDir {
 
 fn letter(offset: u64, consumer: &str) -> DeadLetter {
     let (consumer, error) = (consumer.to_owned(), "it broke".to_owned());
-    DeadLetter { offset: Offset(offset), consumer, attempts: 5, first: at(1), last: at(2), error, requeued: false }
+    DeadLetter {
+        offset: Offset(offset),
+        consumer,
+        attempts: 5,
+        first: at(1),
+        last: at(2),
+        error,
+        requeued: false,
+    }
 }
 
 fn dropped(offset: u64, consumer: &str) -> Outcome {
@@ -88,7 +104,10 @@ fn a_second_owner_is_refused_and_told_the_first() {
     let dir = scratch();
     let first = open(dir.path(), &small());
     let error = Journal::open(dir.path(), &small()).unwrap_err();
-    assert!(matches!(error, JournalError::Locked { pid: Some(pid), .. } if pid == std::process::id()), "{error}");
+    assert!(
+        matches!(error, JournalError::Locked { pid: Some(pid), .. } if pid == std::process::id()),
+        "{error}"
+    );
     drop(first);
     open(dir.path(), &small());
 }
@@ -191,7 +210,10 @@ fn cursors_survive_many_rewrites_of_their_file() {
     }
     assert!(fs::metadata(dir.path().join("cursors.log")).unwrap().len() < 600_000);
     drop((journal, appender, cursor));
-    assert_eq!(open(dir.path(), &small()).journal.register(&name, Start::New).unwrap().position(), Offset(30));
+    assert_eq!(
+        open(dir.path(), &small()).journal.register(&name, Start::New).unwrap().position(),
+        Offset(30)
+    );
 }
 
 #[test]
@@ -255,7 +277,10 @@ fn a_damaged_record_is_stepped_over_and_named() {
     fs::write(&path, bytes).unwrap();
     let Opened { journal, recovery, .. } = open(dir.path(), &small());
     let damage = &recovery.damage[0];
-    assert_eq!((damage.part, &damage.file, damage.offsets.clone()), (Part::Messages, &path, Offset(2)..Offset(3)));
+    assert_eq!(
+        (damage.part, &damage.file, damage.offsets.clone()),
+        (Part::Messages, &path, Offset(2)..Offset(3))
+    );
     assert!(damage.bytes.contains(&(place as u64)));
     let (got, gaps) = read_all(&mut journal.reader(Offset(0)));
     assert_eq!(got, [0, 1, 3, 4]);
@@ -324,11 +349,17 @@ fn the_hard_limit_says_what_is_lost_to_whom() {
     let retired = journal.retain(&keep, at(0)).unwrap();
     let earliest = journal.earliest();
     assert_eq!(retired.dead_letters, [letter(5, "slow")]);
-    assert_eq!(retired.losses[0], Loss { consumer: "slow".to_owned(), offsets: Offset(3)..retired.losses[0].offsets.end });
+    assert_eq!(
+        retired.losses[0],
+        Loss { consumer: "slow".to_owned(), offsets: Offset(3)..retired.losses[0].offsets.end }
+    );
     assert_eq!(retired.losses.last().unwrap().offsets.end, earliest);
     assert!(retired.losses.iter().all(|loss| loss.consumer == "slow"));
     let (got, gaps) = read_all(&mut slow.reader());
-    assert_eq!((got[0], gaps[0].offsets.clone(), gaps[0].cause), (earliest.0, Offset(3)..earliest, GapCause::Retired));
+    assert_eq!(
+        (got[0], gaps[0].offsets.clone(), gaps[0].cause),
+        (earliest.0, Offset(3)..earliest, GapCause::Retired)
+    );
 }
 
 #[test]
@@ -497,9 +528,15 @@ fn an_archive_shows_what_is_there_and_changes_nothing() {
     assert!(archive.get(Offset(200)).unwrap().is_none());
     assert_eq!(archive.consumers(), journal.consumers());
     assert_eq!(archive.dead_letters().cloned().collect::<Vec<_>>(), [letter(4, "a")]);
-    assert_eq!(archive.outcomes(OutcomeFilter::default()).map(Result::unwrap).collect::<Vec<_>>(), [dropped(3, "a")]);
+    assert_eq!(
+        archive.outcomes(OutcomeFilter::default()).map(Result::unwrap).collect::<Vec<_>>(),
+        [dropped(3, "a")]
+    );
     for path in segments(image.path()) {
-        assert_eq!(fs::read(&path).unwrap(), fs::read(dir.path().join("messages").join(path.file_name().unwrap())).unwrap());
+        assert_eq!(
+            fs::read(&path).unwrap(),
+            fs::read(dir.path().join("messages").join(path.file_name().unwrap())).unwrap()
+        );
     }
 }
 
@@ -524,7 +561,10 @@ fn memory(max_bytes: u64, when_full: WhenFull) -> Options {
 }
 
 fn numbered(count: usize) -> Vec<Record<'static>> {
-    vec![Record { received: at(0), endpoint: "bus", flags: 0, note: b"", topic: "t", body: &[b'.'; 100] }; count]
+    vec![
+        Record { received: at(0), endpoint: "bus", flags: 0, note: b"", topic: "t", body: &[b'.'; 100] };
+        count
+    ]
 }
 
 #[test]

@@ -1,5 +1,13 @@
 //! A real process is killed while it appends and commits: nothing that it said was accepted is missing afterwards.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by them"
+)]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};

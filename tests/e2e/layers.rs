@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bus", &["message"]),
     ("settings", &["bus", "message"]),
     ("publish", &["bus", "message", "settings"]),
+    ("journal", &["message"]),
     ("plugin-api", &["message"]),
     ("hub", &["bus", "message", "plugin-api", "publish", "settings"]),
     ("tools", &["bus", "message", "publish", "settings"]),

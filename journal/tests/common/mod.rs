@@ -1,5 +1,6 @@
 //! What the tests of the journal share.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by them")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,13 @@ pub(crate) const DURABLE: Mode = Mode::Durable { sync_interval: Duration::from_m
 
 /// Small segments and a small ring, so that every path is gone through.
 pub(crate) fn small() -> Options {
-    Options { mode: DURABLE, ring_bytes: 4096, segment_bytes: 4096, outcomes_bytes: 1 << 20, verify: Verify::All }
+    Options {
+        mode: DURABLE,
+        ring_bytes: 4096,
+        segment_bytes: 4096,
+        outcomes_bytes: 1 << 20,
+        verify: Verify::All,
+    }
 }
 
 pub(crate) fn open(directory: &Path, options: &Options) -> Opened {
@@ -42,7 +49,6 @@ pub(crate) fn append(appender: &mut Appender, count: u64) {
     let appended = appender.append(&records).unwrap();
     assert_eq!((appended.offsets, appended.dropped), (Offset(first)..Offset(first + count), 0));
 }
-
 
 /// Every entry is what was appended at its offset.
 pub(crate) fn check(batch: &Batch) {

@@ -1,0 +1,88 @@
+//! What the parts of a journal share, and where its files are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::commit::Committer;
+use crate::cursors::Cursors;
+use crate::deadletters::DeadLetters;
+use crate::frame::{Key, Kind};
+use crate::outcomes::Outcomes;
+use crate::ring::Ring;
+use crate::segments::{Segments, find_key};
+use crate::{JournalError, Mode};
+
+/// What the parts of a journal share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) mode: Mode,
+    pub(crate) ring: Ring,
+    /// None in memory mode, as is the committer.
+    pub(crate) segments: Option<Arc<Segments>>,
+    pub(crate) committer: Option<Committer>,
+    pub(crate) cursors: Cursors,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) dropped_oldest: AtomicU64,
+    pub(crate) dropped_newest: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn earliest(&self) -> u64 {
+        let (first, _) = self.ring.bounds();
+        self.segments.as_ref().and_then(|segments| segments.first()).map_or(first, |oldest| oldest.min(first))
+    }
+
+    pub(crate) fn something(&self) {
+        if let Some(committer) = &self.committer {
+            committer.something();
+        }
+    }
+
+    pub(crate) fn commit(&self, committer: &Committer) {
+        loop {
+            let round = committer.next_round();
+            let last = round.last;
+            let mut cursors = self.cursors.snapshot();
+            // Consumers may be ahead of what this round confirms; the next one is due already then.
+            cursors.iter_mut().for_each(|(_, next)| *next = round.to.min(*next));
+            committer.finish(round, || {
+                self.outcomes.sync()?;
+                self.dead_letters.sync()?;
+                self.cursors.write(&cursors)
+            });
+            if last {
+                return;
+            }
+        }
+    }
+}
+
+/// Where the files of a state directory are.
+pub(crate) struct Layout(pub(crate) PathBuf);
+
+impl Layout {
+    pub(crate) fn messages(&self) -> PathBuf {
+        self.0.join("messages")
+    }
+
+    pub(crate) fn outcomes(&self) -> PathBuf {
+        self.0.join("outcomes")
+    }
+
+    pub(crate) fn cursors(&self) -> PathBuf {
+        self.0.join("cursors.log")
+    }
+
+    pub(crate) fn dead_letters(&self) -> PathBuf {
+        self.0.join("dead-letters.log")
+    }
+
+    pub(crate) fn key(&self) -> Result<Option<Key>, JournalError> {
+        find_key(
+            &[(self.cursors(), Kind::Cursors), (self.dead_letters(), Kind::DeadLetters)],
+            &[(self.messages(), Kind::Messages), (self.outcomes(), Kind::Outcomes)],
+        )
+    }
+}

@@ -1,0 +1,133 @@
+//! A disk that is full, a real one: nothing is lost or half written, and it goes on when there is room.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by them"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use common::{append, body, open, read_all, small};
+use journal::{JournalError, Offset, Opened, Options, Record, Start};
+
+/// A file system of a few pages, mounted for one test.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(options: &str) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "journal-test"])
+            .arg(dir.path())
+            .output();
+        match mounted {
+            Ok(output) if output.status.success() => Some(Self(dir)),
+            other => {
+                println!("no tmpfs can be mounted here, using a limit on file sizes instead: {other:?}");
+                None
+            }
+        }
+    }
+
+    fn remount(&self, how: &str) {
+        let done = Command::new("mount").args(["-o", how]).arg(self.0.path()).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(self.0.path()).status());
+    }
+}
+
+/// Appends until it cannot; says how many were accepted.
+fn fill(appender: &mut journal::Appender) -> JournalError {
+    for _ in 0..10_000 {
+        let first = appender.next().0;
+        let bodies: Vec<_> = (first..first + 10).map(body).collect();
+        let topics: Vec<_> = (first..first + 10).map(|offset| format!("org.example.test.{offset}")).collect();
+        let mut records = Vec::new();
+        for ((offset, body), topic) in (first..).zip(&bodies).zip(&topics) {
+            let (received, flags) = (common::at(offset), offset as u32);
+            records.push(Record { received, endpoint: "bus", flags, note: b"note", topic, body });
+        }
+        if let Err(error) = appender.append(&records) {
+            assert_eq!(appender.next(), Offset(first), "all or none");
+            return error;
+        }
+    }
+    panic!("the disk was never full");
+}
+
+fn everything_is_there(directory: &Path, next: u64) {
+    let Opened { journal, recovery, .. } = open(directory, &small());
+    assert!(recovery.is_clean(), "{recovery:?}");
+    assert_eq!(read_all(&mut journal.reader(Offset(0))).0, (0..next).collect::<Vec<_>>());
+}
+
+#[test]
+fn appending_goes_on_when_there_is_room_again() {
+    let Some(disk) = SmallDisk::mount("size=256k") else { return by_file_size() };
+    let directory = disk.0.path().join("state");
+    let Opened { journal, mut appender, .. } = open(&directory, &small());
+    let cursor = journal.register("a", Start::New).unwrap();
+    let ballast = disk.0.path().join("ballast");
+    for _ in 0..5 {
+        fs::write(&ballast, [0; 40_000]).unwrap();
+        let error = fill(&mut appender);
+        assert!(matches!(error, JournalError::Full { .. }) && error.may_pass(), "{error:?}");
+        // Again, with the disk still full; then a cursor, which has to wait for room.
+        assert!(matches!(fill(&mut appender), JournalError::Full { .. }));
+        cursor.commit(appender.next());
+        fs::remove_file(&ballast).unwrap();
+        append(&mut appender, 10);
+        journal.flush().unwrap();
+        disk.remount(&format!("remount,size={}k", 256 + appender.next().0 / 2));
+    }
+    let next = appender.next().0;
+    drop((journal, appender, cursor));
+    everything_is_there(&directory, next);
+    let position = open(&directory, &small()).journal.register("a", Start::New).unwrap().position();
+    assert!(position.0 >= next - 10 && position.0 > 0, "{position}");
+}
+
+#[test]
+fn a_disk_that_turns_read_only_is_said_and_survived() {
+    let Some(disk) = SmallDisk::mount("size=1m") else { return };
+    let directory = disk.0.path().join("state");
+    let Opened { journal, mut appender, .. } = open(&directory, &small());
+    append(&mut appender, 100);
+    drop((journal, appender));
+    disk.remount("remount,ro");
+    let error = journal::Journal::open(&directory, &small()).unwrap_err();
+    assert!(matches!(error, JournalError::ReadOnly { .. }) && error.may_pass(), "{error:?}");
+    let archive = journal::Archive::open(&directory).unwrap();
+    assert_eq!(archive.next(), Offset(100));
+    disk.remount("remount,rw");
+    everything_is_there(&directory, 100);
+}
+
+/// Without the right to mount: a limit on the length of files, which also stops writes half way.
+fn by_file_size() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options { segment_bytes: 1 << 20, ..small() };
+    let Opened { journal, mut appender, .. } = open(directory.path(), &options);
+    let before = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, Rlimit { current: Some(50_001), maximum: before.maximum }).unwrap();
+    let error = fill(&mut appender);
+    setrlimit(Resource::Fsize, before).unwrap();
+    assert!(matches!(error, JournalError::Full { .. }), "{error:?}");
+    append(&mut appender, 10);
+    let next = appender.next().0;
+    drop((journal, appender));
+    everything_is_there(directory.path(), next);
+}

@@ -41,7 +41,7 @@ reasons! {
 reasons! {
     /// Why a message that was meant for a consumer was not finished by it.
     Dropped {
-        /// The inbox was full for longer than `hub.inbox_wait`.
+        /// The inbox was full, and had used up its `hub.inbox_wait`.
         InboxFull = "inbox_full",
         /// The plugin said `Failure::drop`.
         ByPlugin = "by_plugin",

@@ -113,7 +113,7 @@ pub struct HubSettings {
     pub max_body_bytes: usize,
     /// How many messages wait for one consumer at most.
     pub inbox: usize,
-    /// How long a full inbox holds up intake before messages for it are dropped and counted.
+    /// How long, in any ten seconds, a full inbox holds up intake; messages beyond that are dropped and counted.
     #[serde(with = "duration")]
     pub inbox_wait: Duration,
 }

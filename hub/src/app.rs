@@ -27,17 +27,20 @@ pub fn run(cli: Cli) -> Exit {
     let plan = Plan::new(&configuration, &catalogue, with_consumers.as_deref());
     match command {
         Command::Run => {
+            // A library that can't be used is no reason not to start: if it has a consumer that is switched on, the
+            // plan fails, because nobody claims that consumer's table.
             for problem in &catalogue.problems {
                 tracing::error!("{problem}");
             }
             match plan {
-                Ok(plan) if catalogue.problems.is_empty() => {
+                // Which of two consumers runs must not hang on the order of files.
+                Ok(plan) if catalogue.problems.iter().any(|problem| problem.is_about(&plan)) => Exit::Plugin,
+                Ok(plan) => {
                     report::starting(&plan);
                     let exit = daemon::run(&plan, configuration.settings());
                     log.say_dropped();
                     exit
                 }
-                Ok(_) => Exit::Plugin,
                 Err(problems) => refuse(&problems),
             }
         }

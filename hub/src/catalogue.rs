@@ -9,6 +9,7 @@ use plugin_api::loader::{Declared, Library, LoadError};
 use settings::ConfigKey;
 
 use crate::consumer::ConsumerName;
+use crate::plan::Plan;
 
 /// A consumer that is installed, switched on or not.
 #[derive(Debug, Clone)]
@@ -80,6 +81,18 @@ pub enum CatalogueProblem {
         /// What is wrong with the key.
         error: settings::ConfigKeyError,
     },
+}
+
+impl CatalogueProblem {
+    /// Whether it leaves open which consumer is meant that is to run.
+    #[must_use]
+    pub fn is_about(&self, plan: &Plan) -> bool {
+        let runs = |name: &ConsumerName| plan.consumers.iter().any(|planned| planned.installed.name == *name);
+        match self {
+            Self::SameName { name, .. } | Self::SameKey { other: name, .. } => runs(name),
+            Self::Folder { .. } | Self::Load(_) | Self::Key { .. } => false,
+        }
+    }
 }
 
 impl Catalogue {

@@ -14,7 +14,7 @@ pub enum Exit {
     Usage = 2,
     /// The configuration is wrong.
     Config = 3,
-    /// A plugin could not be loaded, or a consumer did not start.
+    /// A consumer did not start, or two plugins have it; for `check`: a plugin can't be loaded.
     Plugin = 4,
     /// An address could not be bound.
     Address = 5,
@@ -29,7 +29,7 @@ Exit codes:
   1  failed; the log says why
   2  wrong command line
   3  wrong configuration
-  4  a plugin could not be loaded, or a consumer did not start
+  4  a consumer did not start, or two plugins have it; for `check`: a plugin can't be loaded
   5  an address could not be bound
   6  the drain deadline passed with messages undelivered, or a consumer that did not stop";
 

@@ -5,13 +5,30 @@ use std::path::Path;
 
 use e2e::{Hub, Recorder, Scratch, TestPublisher, library};
 
-/// Runs a hub with this file in its plugin folder; it must refuse to start. What it says.
+/// Runs a hub with this file in its plugin folder; it must do without. What it says.
 fn refused(scratch: &Scratch, file: &Path) -> String {
-    let hub = Hub::builder(scratch).library(file, "bad.so").run();
-    assert_eq!(hub.status.code(), Some(4), "{}", hub.stderr);
-    let said: Vec<_> = hub.stderr.lines().filter(|line| line.contains("bad.so")).collect();
-    assert_eq!(said.len(), 1, "one clear line, not {}", hub.stderr);
-    said[0].to_owned()
+    let mut hub = Hub::builder(scratch)
+        .library(file, "bad.so")
+        .plugin("dummy")
+        .config("fedmsg.consumers.dummy.enabled = true")
+        .start();
+    hub.log().wait_for("consumer=dummy");
+    assert_eq!(hub.stop().code(), Some(0));
+    let log = hub.log().all();
+    let said: Vec<_> = log.iter().filter(|line| line.contains("bad.so")).collect();
+    assert_eq!(said.len(), 1, "one clear line, not {log:#?}");
+    assert!(said[0].contains("ERROR"), "{}", said[0]);
+    said[0].clone()
+}
+
+#[test]
+fn a_consumer_that_is_switched_on_in_a_library_that_is_none_keeps_the_hub_from_starting() {
+    let scratch = Scratch::new();
+    let text = scratch.write("text", "not a library");
+    let hub = Hub::builder(&scratch).library(&text, "mine.so").config("mine.enabled = true").run();
+    assert_eq!(hub.status.code(), Some(3), "{}", hub.stderr);
+    assert!(hub.stderr.contains("mine.so: is no shared object"), "{}", hub.stderr);
+    assert!(hub.stderr.contains("mine: no installed plugin has a consumer with this key"), "{}", hub.stderr);
 }
 
 #[test]
@@ -60,7 +77,11 @@ fn the_same_consumer_twice_is_named_with_both_files() {
     let scratch = Scratch::new();
     let copy = scratch.join("copy");
     fs::copy(library("dummy"), &copy).unwrap();
-    let hub = Hub::builder(&scratch).plugin("dummy").library(&copy, "same.so").run();
+    let hub = Hub::builder(&scratch)
+        .plugin("dummy")
+        .library(&copy, "same.so")
+        .config("fedmsg.consumers.dummy.enabled = true")
+        .run();
     assert_eq!(hub.status.code(), Some(4));
     assert!(hub.stderr.contains("same.so: consumer `dummy` is already in"), "{}", hub.stderr);
     assert!(hub.stderr.contains("dummy.so; remove one of the two files"), "{}", hub.stderr);

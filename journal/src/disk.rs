@@ -30,6 +30,13 @@ pub(crate) enum OnDisk {
 }
 
 impl DiskReader {
+    /// To be called when the reader is back in memory.
+    pub(crate) fn rest(&mut self) {
+        if let Some(scan) = &mut self.scan {
+            scan.rest();
+        }
+    }
+
     /// Up to `max` messages from `at` on, all before `until`, which is behind `at`.
     pub(crate) fn read(
         &mut self,

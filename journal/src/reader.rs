@@ -119,7 +119,10 @@ impl Reader {
     /// As there.
     pub fn poll(&mut self, max: usize) -> Result<Option<Next>, JournalError> {
         let batch = match self.shared.ring.take(self.next, max) {
-            Taken::Batch(batch) => batch,
+            Taken::Batch(batch) => {
+                self.disk.rest();
+                batch
+            }
             Taken::Ahead => return Ok(None),
             Taken::Closed => return Ok(Some(Next::Closed)),
             Taken::Behind(first) => match &self.shared.segments {

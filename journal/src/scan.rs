@@ -99,6 +99,11 @@ impl Scan {
         Ok(())
     }
 
+    /// Keeps the place, and none of the memory.
+    pub(crate) fn rest(&mut self) {
+        self.window = Vec::new();
+    }
+
     pub(crate) fn payload(&self, range: Range<usize>) -> &[u8] {
         &self.window[range]
     }

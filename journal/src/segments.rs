@@ -40,6 +40,14 @@ impl Segments {
         self.folder.join(format!("{first:020}.seg"))
     }
 
+    /// A new segment.
+    fn begin(&self, first: u64) -> Result<LogFile, JournalError> {
+        let path = self.path_of(first);
+        let log = LogFile::create(&path, self.kind, self.key)?;
+        lock(&self.files).insert(first, Arc::from(path));
+        Ok(log)
+    }
+
     /// The segment in which `seq` is, if it is there, and where the next one begins.
     pub(crate) fn around(&self, seq: u64) -> (Option<(u64, Arc<Path>)>, Option<u64>) {
         let files = lock(&self.files);
@@ -191,15 +199,16 @@ impl SegmentWriter {
                         offsets,
                     });
                 }
-                next = next.max(survey.next);
-                LogFile::resume(&path, kind, key, &survey)?
+                let log = LogFile::resume(&path, kind, key, &survey)?;
+                if survey.next < next {
+                    // A segment's name keeps what else would only be known from files that change.
+                    segments.begin(next)?
+                } else {
+                    next = survey.next;
+                    log
+                }
             }
-            None => {
-                let path = segments.path_of(least);
-                let log = LogFile::create(&path, kind, key)?;
-                lock(&segments.files).insert(least, Arc::from(path));
-                log
-            }
+            None => segments.begin(least)?,
         };
         Ok((Self { segments: Arc::clone(segments), log, segment_bytes, begun: true }, next))
     }
@@ -208,11 +217,8 @@ impl SegmentWriter {
     pub(crate) fn write(&mut self, frames: &[u8], first: u64) -> Result<(), JournalError> {
         let full = self.log.end() + frames.len() as u64 > self.segment_bytes;
         if full && self.log.end() > FILE_HEADER as u64 {
-            let path = self.segments.path_of(first);
-            let log = LogFile::create(&path, self.segments.kind, self.segments.key)?;
-            self.log = log;
+            self.log = self.segments.begin(first)?;
             self.begun = true;
-            lock(&self.segments.files).insert(first, Arc::from(path));
         }
         self.log.write(frames)
     }

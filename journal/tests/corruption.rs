@@ -134,6 +134,7 @@ fn a_damaged_journal_opens_loses_what_was_hit_and_names_it() {
             .map(|(offset, _)| offset)
             .collect();
 
+        let newest = segments(dir.path()).pop().unwrap();
         let archive = Archive::open(dir.path()).unwrap();
         let seen: usize = archive
             .messages(Offset(0))
@@ -152,7 +153,6 @@ fn a_damaged_journal_opens_loses_what_was_hit_and_names_it() {
             // Behind the end it can only be known where the file ends.
             let in_gap = gaps.iter().any(|gap| gap.offsets.contains(&Offset(offset)));
             let named = recovery.damage.iter().any(|damage| damage.offsets.contains(&Offset(offset)));
-            let newest = segments(dir.path()).pop().unwrap();
             let cut = hits.iter().any(|(path, _)| *path == newest) && offset >= recovery.next.0;
             assert!(in_gap && named || cut, "{said}: {offset} is not named by {recovery:?} or {gaps:?}");
         }

@@ -257,8 +257,12 @@ fn offsets_that_a_consumer_has_passed_are_not_given_again() {
     cursor.commit(Offset(5));
     drop((journal, appender, cursor));
     File::options().write(true).open(segments(dir.path()).pop().unwrap()).unwrap().set_len(40).unwrap();
-    let Opened { journal, mut appender, recovery } = open(dir.path(), &small());
+    let Opened { journal, appender, recovery } = open(dir.path(), &small());
     assert_eq!((recovery.next, recovery.lost()), (Offset(5), 5), "{recovery:?}");
+    // Not even when the consumer that knew is gone.
+    journal.forget("a").unwrap();
+    drop((journal, appender));
+    let Opened { journal, mut appender, .. } = open(dir.path(), &small());
     append(&mut appender, 1);
     let (got, gaps) = read_all(&mut journal.reader(Offset(0)));
     assert_eq!((got, gaps.len()), (vec![5], 1));

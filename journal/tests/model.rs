@@ -260,7 +260,7 @@ fn lengths(directory: &Path) -> BTreeMap<PathBuf, u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_journal_does_as_its_model(steps in steps()) {

@@ -147,18 +147,15 @@ fn a_panic_is_an_error_of_its_message_alone() {
     let recorder = Recorder::listen(&scratch, "recorder");
     let mut publisher = TestPublisher::default();
     let mut hub = Hub::builder(&scratch)
+        .subscribed_to(&publisher)
+        .recorder(&recorder)
         .plugin("misbehaving")
-        .plugin("recorder")
-        .config(&format!(
+        .config(
             r#"
-            endpoints.e = "{}"
-            recorder = {{ enabled = true, path = "{}" }}
-            misbehaving.panics_in_consume = {{ enabled = true, key = "bomb" }}
+            misbehaving.panics_in_consume = { enabled = true, key = "bomb" }
             misbehaving.panics_in_stop.enabled = true
             "#,
-            publisher.address(),
-            recorder.path()
-        ))
+        )
         .start();
     publisher.wait_for_subscriber("t");
     for msg in ["{}", r#"{"bomb": 1}"#, "{}"] {
@@ -179,17 +176,10 @@ fn a_consumer_that_ends_itself_ends_alone_and_what_it_misses_is_counted() {
     let recorder = Recorder::listen(&scratch, "recorder");
     let mut publisher = TestPublisher::default();
     let mut hub = Hub::builder(&scratch)
+        .subscribed_to(&publisher)
+        .recorder(&recorder)
         .plugin("misbehaving")
-        .plugin("recorder")
-        .config(&format!(
-            r#"
-            endpoints.e = "{}"
-            recorder = {{ enabled = true, path = "{}" }}
-            misbehaving.stops_itself.enabled = true
-            "#,
-            publisher.address(),
-            recorder.path()
-        ))
+        .config("misbehaving.stops_itself.enabled = true")
         .start();
     publisher.wait_for_subscriber("t");
     publisher.publish("t", "{}");
@@ -208,17 +198,14 @@ fn a_consumer_that_does_not_keep_up_loses_counted_messages_and_the_others_none()
     let mut publisher = TestPublisher::default();
     let block = scratch.write("block", "");
     let mut hub = Hub::builder(&scratch)
+        .subscribed_to(&publisher)
+        .recorder(&recorder)
         .plugin("misbehaving")
-        .plugin("recorder")
         .config(&format!(
             r#"
-            endpoints.e = "{}"
-            recorder = {{ enabled = true, path = "{}" }}
             misbehaving.blocks_in_consume = {{ enabled = true, file = "{}", inbox = 10 }}
             hub.inbox_wait = "50ms"
             "#,
-            publisher.address(),
-            recorder.path(),
             block.display()
         ))
         .start();

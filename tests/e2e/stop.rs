@@ -8,17 +8,14 @@ fn blocked(scratch: &Scratch, drain_deadline: &str) -> Hub {
     let mut publisher = TestPublisher::default();
     let block = scratch.write("block", "");
     let hub = Hub::builder(scratch)
-        .plugin("recorder")
+        .subscribed_to(&publisher)
+        .recorder(&recorder)
         .plugin("misbehaving")
         .config(&format!(
             r#"
-            endpoints.e = "{}"
-            recorder = {{ enabled = true, path = "{}" }}
             misbehaving.blocks_in_consume = {{ enabled = true, file = "{}" }}
             hub.drain_deadline = "{drain_deadline}"
             "#,
-            publisher.address(),
-            recorder.path(),
             block.display()
         ))
         .start();
@@ -156,18 +153,15 @@ fn a_slow_consumer_is_stopped_between_messages_and_counted_exactly() {
     let recorder = Recorder::listen(&scratch, "recorder");
     let mut publisher = TestPublisher::default();
     let mut hub = Hub::builder(&scratch)
-        .plugin("recorder")
+        .subscribed_to(&publisher)
+        .recorder(&recorder)
         .plugin("misbehaving")
-        .config(&format!(
+        .config(
             r#"
-            endpoints.e = "{}"
-            recorder = {{ enabled = true, path = "{}" }}
-            misbehaving.dawdles = {{ enabled = true, times = 50 }}
+            misbehaving.dawdles = { enabled = true, times = 50 }
             hub.drain_deadline = "500ms"
             "#,
-            publisher.address(),
-            recorder.path()
-        ))
+        )
         .start();
     publisher.wait_for_subscriber("t");
     for _ in 0..300 {

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-use crate::{DEADLINE, Lines, Process, Scratch, Signal, binary, library};
+use crate::{DEADLINE, Lines, Process, Recorder, Scratch, Signal, TestPublisher, binary, library};
 
 /// What a hub is to be started with.
 pub struct HubBuilder<'s> {
@@ -58,6 +58,17 @@ impl HubBuilder<'_> {
     pub fn config(mut self, toml: &str) -> Self {
         writeln!(self.config, "{toml}").expect("a string takes all");
         self
+    }
+
+    /// Subscribes it to the publisher, under the endpoint name `e`.
+    pub fn subscribed_to(self, publisher: &TestPublisher) -> Self {
+        self.config(&format!("endpoints.e = \"{}\"", publisher.address()))
+    }
+
+    /// Gives it the plugin `recorder`, which tells this one of every message.
+    pub fn recorder(self, recorder: &Recorder) -> Self {
+        self.plugin("recorder")
+            .config(&format!("recorder = {{ enabled = true, path = \"{}\" }}", recorder.path()))
     }
 
     /// Puts a plugin of the workspace into its plugin folder.

@@ -142,6 +142,22 @@ fn a_start_that_may_succeed_later_is_retried_if_the_operator_wants_it() {
 }
 
 #[test]
+fn a_start_that_is_still_retried_does_not_hold_up_a_stop() {
+    let scratch = Scratch::new();
+    let mut hub = Hub::builder(&scratch)
+        .plugin("misbehaving")
+        .config(
+            r#"
+            misbehaving.starts_late = { enabled = true, on_start_error = "retry", file = "/no/such/file" }
+            hub.drain_deadline = "1h"
+            "#,
+        )
+        .start();
+    hub.log().wait_for("the file is not there yet");
+    assert_eq!(hub.stop().code(), Some(0));
+}
+
+#[test]
 fn a_panic_is_an_error_of_its_message_alone() {
     let scratch = Scratch::new();
     let recorder = Recorder::listen(&scratch, "recorder");

@@ -49,6 +49,8 @@ pub struct Runner {
     pub inbox: Receiver<Arc<Received>>,
     /// Closed when the hub can't wait any longer.
     pub halt: Receiver<()>,
+    /// Closed when the hub begins to stop: what has not started by then is not tried again.
+    pub stopping: Receiver<()>,
     /// What becomes of the messages.
     pub tally: Arc<Tally>,
     /// Where to report to.
@@ -59,11 +61,14 @@ impl Runner {
     /// Runs until the inbox is closed and empty, the hub halts, or the plugin gives up.
     pub fn run(mut self) {
         let _ended = Ended { name: self.name.clone(), events: self.events.clone() };
-        let mut reason = Dropped::ConsumerEnded;
-        if let Some(instance) = self.start() {
-            self.report(Event::Ready(self.name.clone()));
-            reason = self.feed(instance);
-        }
+        let reason = match self.start() {
+            Some(instance) => {
+                self.report(Event::Ready(self.name.clone()));
+                self.feed(instance)
+            }
+            None if closed_within(&self.stopping, Duration::ZERO) => Dropped::Undelivered,
+            None => Dropped::ConsumerEnded,
+        };
         self.tally.dropped.add(reason, self.inbox.try_iter().count() as u64);
     }
 
@@ -72,7 +77,7 @@ impl Runner {
         drop(self.events.send(event));
     }
 
-    /// The started plugin; `None` when it does without, the hub halts, or the hub was told of the failure.
+    /// The started plugin; `None` when the hub does without, is stopping, or was told of the failure.
     fn start(&mut self) -> Option<Instance> {
         let mut backoff = Backoff::default();
         let mut told = false;
@@ -95,7 +100,7 @@ impl Runner {
                     if !std::mem::replace(&mut told, true) {
                         self.report(Event::Ready(self.name.clone()));
                     }
-                    if self.halted_within(wait) {
+                    if closed_within(&self.stopping, wait) {
                         return None;
                     }
                 }
@@ -150,7 +155,7 @@ impl Runner {
         let mut attempt = 1;
         let mut backoff = Backoff::default();
         while done < batch.len() {
-            if self.halted_within(Duration::ZERO) {
+            if closed_within(&self.halt, Duration::ZERO) {
                 return Err(Cut { left: batch.len() - done, why: Dropped::Undelivered });
             }
             // A message that is retried goes alone, so that only it is on a later attempt.
@@ -171,7 +176,7 @@ impl Runner {
                     self.tally.retries.fetch_add(1, Relaxed);
                     let wait = failure.retry_after().unwrap_or_else(|| backoff.next());
                     tracing::debug!(consumer = %self.name, reason = failure.reason(), retry_in = ?wait, attempt, "retry");
-                    if self.halted_within(wait) {
+                    if closed_within(&self.halt, wait) {
                         return Err(Cut { left: batch.len() - done, why: Dropped::Undelivered });
                     }
                 }
@@ -207,14 +212,14 @@ impl Runner {
             FailureKind::Stop => Verdict::End,
         }
     }
+}
 
-    /// Waits, and says whether the hub halted meanwhile.
-    fn halted_within(&self, wait: Duration) -> bool {
-        if wait.is_zero() {
-            return matches!(self.halt.try_recv(), Err(TryRecvError::Disconnected));
-        }
-        matches!(self.halt.recv_timeout(wait), Err(RecvTimeoutError::Disconnected))
+/// Waits, and says whether the channel was closed meanwhile.
+fn closed_within(channel: &Receiver<()>, wait: Duration) -> bool {
+    if wait.is_zero() {
+        return matches!(channel.try_recv(), Err(TryRecvError::Disconnected));
     }
+    matches!(channel.recv_timeout(wait), Err(RecvTimeoutError::Disconnected))
 }
 
 /// Says at the thread's end, whatever brings it about, that it is there.

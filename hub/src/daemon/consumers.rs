@@ -23,6 +23,8 @@ pub(super) struct Consumers {
     pub(super) events: UnboundedReceiver<Event>,
     /// Dropped to halt them.
     halt: Option<Sender<()>>,
+    /// Dropped to end the retries of those that have not started.
+    stopping: Option<Sender<()>>,
 }
 
 impl Consumers {
@@ -33,7 +35,14 @@ impl Consumers {
     ) -> Result<(Self, Vec<Inbox>), StartUpError> {
         let (events_in, events) = unbounded_channel();
         let (halt, halted) = bounded(0);
-        let mut consumers = Self { tallies: Vec::new(), running: Vec::new(), events, halt: Some(halt) };
+        let (stopping, stops) = bounded(0);
+        let mut consumers = Self {
+            tallies: Vec::new(),
+            running: Vec::new(),
+            events,
+            halt: Some(halt),
+            stopping: Some(stopping),
+        };
         let mut inboxes = Vec::new();
         for planned in &plan.consumers {
             let name = planned.installed.name.clone();
@@ -54,6 +63,7 @@ impl Consumers {
                 host: Arc::new(ConsumerHost { consumer: name.clone(), outbound: Arc::clone(outbound) }),
                 inbox: messages,
                 halt: halted.clone(),
+                stopping: stops.clone(),
                 tally: Arc::clone(&tally),
                 events: events_in.clone(),
             };
@@ -103,6 +113,11 @@ impl Consumers {
                 None => return,
             }
         }
+    }
+
+    /// Tells those that have not started not to try again.
+    pub(super) fn stop_starting(&mut self) {
+        self.stopping = None;
     }
 
     /// Tells all to end after the message in hand, and intake not to wait for them.

@@ -120,6 +120,7 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     };
 
     notify(&[NotifyState::Stopping]);
+    consumers.stop_starting();
     let deadline = Instant::now() + settings.hub.drain_deadline;
     tracing::info!(within = ?settings.hub.drain_deadline, "stopping: handing out what was received");
     let inbound = |name: &ConsumerName| {

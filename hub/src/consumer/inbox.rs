@@ -1,6 +1,6 @@
 //! The bounded queue between intake and a consumer's thread.
 //!
-//! A full inbox holds intake up, but only for `hub.inbox_wait` in all in any [`REFILL`]: then messages for it are
+//! A full inbox holds intake up, but only for `hub.inbox_wait` in all in any ten seconds: then messages for it are
 //! dropped at once, counted and said. So a consumer that is wedged, or always a little too slow, costs the others a
 //! bounded share of their time.
 

@@ -21,8 +21,11 @@ use crate::throttle::Throttle;
 /// As many messages are taken from the sockets at once at most.
 const BATCH: usize = 256;
 
-/// How long a stopping hub goes on taking in what ZeroMQ had received already.
-const LAST_CALL: Duration = Duration::from_secs(1);
+/// How long a stopping hub goes on taking in what was on its way, at most.
+const LAST_CALL: Duration = Duration::from_secs(2);
+
+/// When nothing has come for so long, nothing was on its way.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// What came in since the hub started.
 #[derive(Debug, Default)]
@@ -91,7 +94,7 @@ impl AtomicPhase {
 }
 
 impl<S: Subscribe> Intake<S> {
-    /// Runs until it is closed. At each step it first takes in what ZeroMQ has received already.
+    /// Runs until it is closed. At each step it first takes in what is on its way already.
     ///
     /// # Errors
     /// The sockets fail as such, which no peer can bring about.
@@ -102,7 +105,7 @@ impl<S: Subscribe> Intake<S> {
                 self.receive(Duration::MAX, &mut complaints)?;
             }
             let end = Instant::now() + LAST_CALL;
-            while self.receive(Duration::ZERO, &mut complaints)? && Instant::now() < end {}
+            while self.receive(QUIET, &mut complaints)? && Instant::now() < end {}
             if phase == Phase::Open {
                 self.leave_subscribed()?;
             }

@@ -23,6 +23,8 @@ pub struct Outbound {
     forwarding: Mutex<Vec<(EndpointName, Publisher)>>,
     /// Nothing is sent any more.
     closed: AtomicBool,
+    /// Something had not left the process in time.
+    unsent: AtomicBool,
     /// A consumer's endpoint could not be bound.
     address_taken: AtomicBool,
 }
@@ -34,7 +36,8 @@ impl Outbound {
     #[must_use]
     pub fn new(context: Context, settings: Settings) -> Self {
         let (sender, forwarding) = Default::default();
-        Self { context, settings, sender, forwarding, closed: false.into(), address_taken: false.into() }
+        let (closed, unsent, address_taken) = Default::default();
+        Self { context, settings, sender, forwarding, closed, unsent, address_taken }
     }
 
     /// Whether a consumer could not start because an address is taken.
@@ -58,23 +61,33 @@ impl Outbound {
         }
     }
 
-    /// Closes every publisher when what it was given has left the process, or the time is over; whether all of it
+    /// Returns when what plugins have published has left the process, or the time is over. They may go on.
+    pub fn flush(&self, timeout: Duration) {
+        // A publisher says that it is empty only by closing. The next message opens another.
+        let sender = lock(&self.sender).take();
+        if let Some(sender) = sender {
+            self.note(&self.settings.publish.endpoint, sender.close(timeout));
+        }
+    }
+
+    /// Closes every publisher when what it was given has left the process, or the time is over; whether all ever given
     /// has left.
     pub fn close(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
-        let is_sent = |endpoint: &str, result: Result<(), bus::Unsent>| {
-            result.map_err(|error| tracing::error!(endpoint, %error, "closed a publisher")).is_ok()
-        };
         self.closed.store(true, Relaxed);
-        let mut all = true;
         for (name, publisher) in lock(&self.forwarding).drain(..) {
-            all &= is_sent(name.as_str(), Box::new(publisher).close(left()));
+            self.note(name.as_str(), Box::new(publisher).close(left()));
         }
-        if let Some(sender) = lock(&self.sender).take() {
-            all &= is_sent(&self.settings.publish.endpoint, sender.close(left()));
+        self.flush(left());
+        !self.unsent.load(Relaxed)
+    }
+
+    fn note(&self, endpoint: &str, closed: Result<(), bus::Unsent>) {
+        if let Err(error) = closed {
+            tracing::error!(endpoint, %error, "closed a publisher");
+            self.unsent.store(true, Relaxed);
         }
-        all
     }
 
     fn publish(&self, consumer: &str, topic: &str, msg: &str) -> Result<(), PublishError> {

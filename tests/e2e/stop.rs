@@ -94,7 +94,7 @@ fn what_plugins_publish_while_the_hub_stops_still_goes_through_its_own_relay() {
             endpoints.relay_outbound = "{}"
             endpoints.e = "{}"
             fedmsg.consumers.relay.enabled = true
-            misbehaving.publishes = {{ enabled = true, times = 1, file = "{}" }}
+            misbehaving.publishes = {{ enabled = true, topics = ["t"], times = 1, file = "{}" }}
             hub.drain_deadline = "1m"
             log.level = "info,hub=debug"
             "#,

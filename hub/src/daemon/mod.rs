@@ -24,7 +24,7 @@ use crate::outbound::Outbound;
 use crate::plan::Plan;
 use crate::report;
 
-/// How long the hub waits for its own subscriptions to reach its own publishers.
+/// How long the hub waits for its own subscriptions to reach its own publishers, and for what was published to leave.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// How long consumers get to end once the drain deadline is past and nothing more is handed to them.
@@ -127,7 +127,7 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
         plan.consumers.iter().any(|planned| planned.installed.name == *name && !planned.inbound.is_empty())
     };
     let in_time = tokio::select! {
-        () = hand_out(&mut consumers, receiving.as_mut(), inbound) => true,
+        () = hand_out(&mut consumers, receiving.as_mut(), &outbound, inbound) => true,
         () = tokio::time::sleep_until(deadline.into()) => false,
         () = signals.stop() => {
             tracing::warn!("told to stop a second time: stopping at once");
@@ -163,16 +163,19 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
 }
 
 /// Hands out what was received, step by step: what consumers publish while they finish may come back to those that
-/// have an inbound endpoint, such as the relay, so these end last. May be given up and called again.
+/// have an inbound endpoint, such as the relay, so these end last. May be given up.
 async fn hand_out(
     consumers: &mut Consumers,
     mut receiving: Option<&mut Receiving>,
+    outbound: &Arc<Outbound>,
     inbound: impl Fn(&ConsumerName) -> bool,
 ) {
     if let Some(receiving) = &receiving {
         receiving.set(Phase::InboundOnly);
     }
     consumers.ended(|name| !inbound(name)).await;
+    let flushing = Arc::clone(outbound);
+    on_a_thread("flush", move || flushing.flush(SETTLE)).await;
     if let Some(receiving) = &mut receiving {
         receiving.set(Phase::Closed);
         receiving.ended().await;
@@ -182,25 +185,29 @@ async fn hand_out(
 
 /// Closes the publishers, which may take as long as `patience` or until a signal; whether all was sent.
 async fn close(outbound: &Arc<Outbound>, patience: Duration, signals: &mut Signals) -> bool {
-    let (said, closed) = tokio::sync::oneshot::channel();
     let closing = Arc::clone(outbound);
-    // A thread and not tokio's: the runtime would wait for it, whatever a signal says.
-    let thread = std::thread::Builder::new().name("close".to_owned());
-    let close = move || {
-        if said.send(closing.close(patience)).is_err() {
-            tracing::debug!("closed the publishers, but nobody waits any more");
-        }
-    };
-    if let Err(error) = thread.spawn(close) {
-        tracing::error!(%error, "cannot close the publishers");
-        return false;
-    }
     tokio::select! {
-        sent = closed => sent.unwrap_or(false),
+        sent = on_a_thread("close", move || closing.close(patience)) => sent.unwrap_or(false),
         // A plugin that is stuck while it publishes would hold the publisher for ever.
         () = tokio::time::sleep(patience + HALT_GRACE) => false,
         () = signals.stop() => false,
     }
+}
+
+/// Runs what may block on a thread, and not on one of tokio's: the runtime would wait for it at the end, whatever a
+/// signal says.
+async fn on_a_thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (said, done) = tokio::sync::oneshot::channel();
+    let work = move || {
+        if said.send(work()).is_err() {
+            tracing::debug!("done, but nobody waits any more");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(work) {
+        tracing::error!(%error, thread = name, "cannot start a thread");
+        return None;
+    }
+    done.await.ok()
 }
 
 /// Waits until the hub has to stop; with [`Exit::Clean`] if it was told to.

@@ -56,8 +56,6 @@ pub struct Intake<S> {
     pub max_body_bytes: usize,
     /// What comes in.
     pub tally: Arc<IntakeTally>,
-    /// Room for what comes at once, kept from one time to the next.
-    pub batch: Vec<Incoming>,
     /// Changed, and the subscriber woken, when the hub stops.
     pub phase: Arc<AtomicPhase>,
 }
@@ -100,12 +98,23 @@ impl<S: Subscribe> Intake<S> {
     /// The sockets fail as such, which no peer can bring about.
     pub fn run(mut self) -> Result<(), BusError> {
         let mut complaints = Complaints::default();
+        let mut batch = Vec::with_capacity(BATCH);
         for phase in [Phase::Open, Phase::InboundOnly] {
             while self.phase.get() <= phase {
-                self.receive(Duration::MAX, &mut complaints)?;
+                self.receive(&mut batch, Duration::MAX, &mut complaints)?;
             }
+            // By the clock, and not by an empty batch: receiving may come back early with nothing.
             let end = Instant::now() + LAST_CALL;
-            while self.receive(QUIET, &mut complaints)? && Instant::now() < end {}
+            let mut quiet = Instant::now() + QUIET;
+            loop {
+                let left = quiet.min(end).saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                if self.receive(&mut batch, left, &mut complaints)? {
+                    quiet = Instant::now() + QUIET;
+                }
+            }
             if phase == Phase::Open {
                 self.leave_subscribed()?;
             }
@@ -114,9 +123,13 @@ impl<S: Subscribe> Intake<S> {
     }
 
     /// Receives a batch and deals with it; false when there was nothing.
-    fn receive(&mut self, timeout: Duration, complaints: &mut Complaints) -> Result<bool, BusError> {
-        let mut batch = std::mem::take(&mut self.batch);
-        self.subscriber.receive(&mut batch, BATCH, timeout)?;
+    fn receive(
+        &mut self,
+        batch: &mut Vec<Incoming>,
+        timeout: Duration,
+        complaints: &mut Complaints,
+    ) -> Result<bool, BusError> {
+        self.subscriber.receive(batch, BATCH, timeout)?;
         let (at, count) = (SystemTime::now(), batch.len());
         self.tally.messages.fetch_add(count as u64, Relaxed);
         for Incoming { endpoint, frames } in batch.drain(..) {
@@ -125,7 +138,6 @@ impl<S: Subscribe> Intake<S> {
                 complaints.log(&endpoint, &refusal);
             }
         }
-        self.batch = batch;
         Ok(count > 0)
     }
 
@@ -249,7 +261,6 @@ mod tests {
             inboxes,
             max_body_bytes: 20,
             tally: Arc::clone(&tally),
-            batch: Vec::new(),
             phase: Arc::new(AtomicPhase(AtomicU8::new(Phase::Closed as u8))),
         };
         bus.publisher(endpoint).publish_frames(frames);

@@ -12,17 +12,19 @@ use bus::{BusError, Context, Publish, PublishError, Publisher, Unsent};
 use message::{Draft, Naming, Topic};
 use settings::{PublishMode, Settings};
 
-/// A publishing process: its name for itself, its counter, its socket.
+/// A publishing process: its name for itself, its socket.
 pub struct Sender {
     naming: Naming,
     username: String,
-    count: AtomicU64,
     publisher: Publisher,
     mode: PublishMode,
     wait: Duration,
     /// When a relay was last waited for in vain.
     absent: Option<Instant>,
 }
+
+/// The messages that this process has sent: `i` in the envelope counts on, whichever socket they leave by.
+static SENT: AtomicU64 = AtomicU64::new(0);
 
 /// For so long after a relay was waited for in vain, it is not waited for again: whoever publishes is told at once.
 const ABSENT: Duration = Duration::from_secs(10);
@@ -69,7 +71,6 @@ impl Sender {
         Ok(Self {
             naming: settings.naming(),
             username: username(),
-            count: AtomicU64::new(0),
             publisher,
             mode: settings.publish.mode,
             wait: settings.publish.wait,
@@ -101,7 +102,7 @@ impl Sender {
             msg,
             msg_id: &message::msg_id(now.year(), uuid::Uuid::new_v4()),
             timestamp: now.timestamp().as_second(),
-            i: self.count.fetch_add(1, Relaxed) + 1,
+            i: SENT.fetch_add(1, Relaxed) + 1,
             username: &self.username,
         }
         .body()?;

@@ -1,6 +1,6 @@
 //! One consumer: its options, its inbox, its thread, and what became of its messages.
 //!
-//! In this form the inbox is a bounded queue in memory; see `docs/decisions/` for what replaces it.
+//! The inbox is a bounded queue in memory; the crate `journal` is to take its place.
 
 pub mod inbox;
 pub mod options;

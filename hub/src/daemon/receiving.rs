@@ -58,7 +58,6 @@ impl Receiving {
             inboxes: inboxes.into_iter().map(Some).collect(),
             max_body_bytes: settings.hub.max_body_bytes,
             tally: Arc::clone(&tally),
-            batch: Vec::new(),
             phase: Arc::clone(&phase),
         };
         std::thread::Builder::new()

@@ -111,22 +111,33 @@ impl<'b> Envelope<'b> {
         text(self.fields.username)
     }
 
-    /// How it is signed: `x509` or `gpg`.
+    /// How it is signed, as JSON text: `"x509"` or `"gpg"`. Whoever verifies must tell a field of the wrong type
+    /// from one that isn't there.
     #[must_use]
-    pub fn crypto(&self) -> Option<Cow<'b, str>> {
-        text(self.fields.crypto)
+    pub fn crypto_raw(&self) -> Option<&'b str> {
+        self.fields.crypto
     }
 
-    /// The signature, in base64.
+    /// The signature, as JSON text: base64 in a string.
     #[must_use]
-    pub fn signature(&self) -> Option<Cow<'b, str>> {
-        text(self.fields.signature)
+    pub fn signature_raw(&self) -> Option<&'b str> {
+        self.fields.signature
     }
 
-    /// The certificate, in base64.
+    /// The certificate, as JSON text: base64 in a string.
     #[must_use]
-    pub fn certificate(&self) -> Option<Cow<'b, str>> {
-        text(self.fields.certificate)
+    pub fn certificate_raw(&self) -> Option<&'b str> {
+        self.fields.certificate
+    }
+
+    /// What its signature is made over: the canonical form without signature and certificate.
+    ///
+    /// Python signs and verifies [`json::Numbers::Anew`]; of a message whose floats another program wrote, the
+    /// signature may be over [`json::Numbers::Verbatim`].
+    #[must_use]
+    pub fn signed_form(&self, numbers: json::Numbers) -> Vec<u8> {
+        // The same scanner has accepted the text before.
+        json::canonical_without(self.body, &["signature", "certificate"], numbers).unwrap_or_default()
     }
 
     /// The JSON text of what is said; `null` in an envelope without it.
@@ -190,10 +201,19 @@ mod tests {
         assert_eq!(envelope.i(), Some(3));
         assert_eq!(envelope.timestamp(), Some(1_795_216_482.5));
         assert_eq!(envelope.username().unwrap(), "root");
-        assert_eq!(envelope.crypto().unwrap(), "x509");
-        assert_eq!(envelope.signature().unwrap(), "c2ln\n");
-        assert_eq!(envelope.certificate().unwrap(), "Y2VydA==\n");
+        assert_eq!(envelope.crypto_raw().unwrap(), r#""x509""#);
+        assert_eq!(envelope.signature_raw().unwrap(), r#""c2ln\n""#);
+        assert_eq!(envelope.certificate_raw().unwrap(), r#""Y2VydA==\n""#);
         assert_eq!(envelope.msg_raw(), r#"{"log": "hé\n"}"#.as_bytes());
+    }
+
+    #[test]
+    fn what_is_signed_is_the_rest_in_canonical_form() {
+        let envelope =
+            parse(r#"{"topic":"t","msg":{"signature":1.50},"signatur\u0065":"s","certificate":2,"i":-0}"#);
+        let signed = |numbers| String::from_utf8(envelope.signed_form(numbers)).unwrap();
+        assert_eq!(signed(json::Numbers::Anew), r#"{"i":0,"msg":{"signature":1.5},"topic":"t"}"#);
+        assert_eq!(signed(json::Numbers::Verbatim), r#"{"i":-0,"msg":{"signature":1.50},"topic":"t"}"#);
     }
 
     #[test]
@@ -211,16 +231,11 @@ mod tests {
 
     #[test]
     fn fields_of_the_wrong_type_are_as_good_as_absent() {
-        let envelope = parse(
-            r#"{"topic":"t","msg_id":1,"i":-1,"timestamp":"1","username":null,"crypto":[],"signature":{},"certificate":true}"#,
-        );
+        let envelope = parse(r#"{"topic":"t","msg_id":1,"i":-1,"timestamp":"1","username":null}"#);
         assert_eq!(envelope.msg_id(), None);
         assert_eq!(envelope.i(), None);
         assert_eq!(envelope.timestamp(), None);
         assert_eq!(envelope.username(), None);
-        assert_eq!(envelope.crypto(), None);
-        assert_eq!(envelope.signature(), None);
-        assert_eq!(envelope.certificate(), None);
         assert_eq!(envelope.msg_raw(), b"null");
     }
 

@@ -15,7 +15,7 @@ mod write;
 pub use members::members;
 pub use scan::{Error, Problem};
 pub use string::decode;
-pub use write::{canonical, pretty, to_canonical};
+pub use write::{Numbers, canonical, canonical_without, pretty, to_canonical};
 
 pub(crate) use string::write_str;
 

@@ -15,7 +15,24 @@ use super::{number, string};
 /// # Errors
 /// [`Error`] when `text` is not what `json.loads` accepts.
 pub fn canonical(text: &str) -> Result<Vec<u8>, Error> {
-    write(text, &Style { sort_keys: true, indent: None })
+    write(text, &CANONICAL)
+}
+
+/// The form of [`canonical`], of an object without the members `without`.
+///
+/// # Errors
+/// [`Error`] when `text` is not what `json.loads` accepts.
+pub fn canonical_without(text: &str, without: &[&str], numbers: Numbers) -> Result<Vec<u8>, Error> {
+    write(text, &Style { without, numbers, ..CANONICAL })
+}
+
+/// How numbers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// As Python 3 writes what it read: `1.50` becomes `1.5`.
+    Anew,
+    /// As they stand in the text: whatever wrote them, Python 2.6 with its 17 digits of a float too.
+    Verbatim,
 }
 
 /// `json.dumps(json.loads(text), indent=2)`: the form for people of Python's `fedmsg.encoding.pretty_dumps`.
@@ -24,7 +41,7 @@ pub fn canonical(text: &str) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// [`Error`] when `text` is not what `json.loads` accepts.
 pub fn pretty(text: &str) -> Result<Vec<u8>, Error> {
-    write(text, &Style { sort_keys: false, indent: Some(2) })
+    write(text, &Style { sort_keys: false, indent: Some(2), ..CANONICAL })
 }
 
 /// A value in the form of [`canonical`].
@@ -36,11 +53,16 @@ pub fn to_canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_j
     canonical(&text).map_err(serde::ser::Error::custom)
 }
 
-struct Style {
+struct Style<'s> {
     sort_keys: bool,
     /// Spaces for each level; without it all stands on one line.
     indent: Option<usize>,
+    /// Members of the outermost object that are left out.
+    without: &'s [&'s str],
+    numbers: Numbers,
 }
+
+const CANONICAL: Style<'_> = Style { sort_keys: true, indent: None, without: &[], numbers: Numbers::Anew };
 
 /// A text's values and keys in their order. A key precedes its value, a container what it holds.
 struct Tape<'t> {
@@ -108,7 +130,7 @@ struct Member<'t> {
     value: usize,
 }
 
-fn write(text: &str, style: &Style) -> Result<Vec<u8>, Error> {
+fn write(text: &str, style: &Style<'_>) -> Result<Vec<u8>, Error> {
     let mut tape = Tape { text, nodes: Vec::new(), open: Vec::new() };
     scan(text, &mut tape)?;
     let mut writer = Writer { tape, style, out: Vec::with_capacity(text.len()), open: Vec::new() };
@@ -118,7 +140,7 @@ fn write(text: &str, style: &Style) -> Result<Vec<u8>, Error> {
 
 struct Writer<'t> {
     tape: Tape<'t>,
-    style: &'t Style,
+    style: &'t Style<'t>,
     out: Vec<u8>,
     open: Vec<Unfinished<'t>>,
 }
@@ -145,10 +167,17 @@ impl<'t> Writer<'t> {
             }
             Kind::Object => {
                 self.out.push(b'{');
-                let members = self.members(place + 1..end).into_iter();
-                self.open.push(Unfinished::Object { members });
+                let mut members = self.members(place + 1..end);
+                if self.open.is_empty() {
+                    let without = self.style.without;
+                    members.retain(|member| !without.iter().any(|name| *member.name == *name.as_bytes()));
+                }
+                self.open.push(Unfinished::Object { members: members.into_iter() });
             }
             Kind::String => string::write_token(&mut self.out, self.tape.token(place)),
+            Kind::Integer | Kind::Float if self.style.numbers == Numbers::Verbatim => {
+                self.out.extend_from_slice(self.tape.token(place).as_bytes());
+            }
             Kind::Integer => number::write_integer(&mut self.out, self.tape.token(place)),
             Kind::Float => number::write_float(&mut self.out, self.tape.token(place)),
             Kind::Word => self.out.extend_from_slice(self.tape.token(place).as_bytes()),

@@ -3,14 +3,16 @@
 use message::Pattern;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Failure, StartError};
+use crate::error::{BatchFailure, Failure, FailureKind, StartError};
+use crate::guard::guarded;
 use crate::hub::Hub;
 use crate::message::Message;
 
 /// A consumer of bus messages.
 ///
-/// It is started, fed and stopped on one thread, one message at a time. A panic in any of its functions is an
-/// error of that call and ends nothing else.
+/// It is started, fed and stopped on one thread, one call at a time. Where the operator asks for several workers,
+/// several of it run, each on a thread of its own. A panic in any of its functions is an error of that call and
+/// ends nothing else.
 pub trait Consumer: Sized + Send + 'static {
     /// Its name in logs, statistics and on the command line; no other consumer of the hub may have it.
     const NAME: &'static str;
@@ -46,6 +48,30 @@ pub trait Consumer: Sized + Send + 'static {
     /// # Errors
     /// [`Failure`] says what shall become of the message; `?` on any error is a retry.
     fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure>;
+
+    /// Takes all messages that are at hand, in order: write it if many together cost less than one by one, as in
+    /// one transaction of a database. The hub calls this function alone, and as it stands here it hands each
+    /// message to [`consume`](Self::consume), until one fails.
+    ///
+    /// Who writes it gets `consume` for the price of a line:
+    /// `Ok(self.consume_batch(std::slice::from_ref(message))?)`.
+    ///
+    /// # Errors
+    /// [`BatchFailure::at`] is about one message, those before it being consumed. `?` on a failure or any error
+    /// says that none of the batch is consumed, and a panic is taken to say the same: then all of them come again
+    /// at once, in smaller batches, until one fails alone. That failure is the message's.
+    fn consume_batch(&mut self, batch: &[Message<'_>]) -> Result<(), BatchFailure> {
+        let mut done = 0;
+        guarded(|| {
+            batch.iter().try_for_each(|message| {
+                self.consume(message)?;
+                done += 1;
+                Ok(())
+            })
+        })
+        .unwrap_or_else(|panicked| Err(Failure::new(FailureKind::Panic, panicked)))
+        .map_err(|failure| BatchFailure::at(done, failure))
+    }
 
     /// Tidies up: nothing is called after it. The hub waits for it only until its deadline.
     fn stop(self) {}

@@ -82,6 +82,41 @@ impl<E: Error> From<E> for Failure {
     }
 }
 
+/// Why a batch was not consumed whole.
+///
+/// Any [`Failure`] or standard error becomes one by the `?` operator, which is about the batch as a whole: none of
+/// its messages is consumed, and it isn't said which of them is to blame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchFailure {
+    pub(crate) at: Option<usize>,
+    pub(crate) failure: Failure,
+}
+
+impl BatchFailure {
+    /// The failure of the message at `index`; those before it are consumed.
+    pub fn at(index: usize, failure: impl Into<Failure>) -> Self {
+        Self { at: Some(index), failure: failure.into() }
+    }
+}
+
+impl From<Failure> for BatchFailure {
+    fn from(failure: Failure) -> Self {
+        Self { at: None, failure }
+    }
+}
+
+impl<E: Error> From<E> for BatchFailure {
+    fn from(error: E) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl From<BatchFailure> for Failure {
+    fn from(failure: BatchFailure) -> Self {
+        failure.failure
+    }
+}
+
 /// Why a consumer did not start.
 ///
 /// Any standard error becomes a [fatal](StartError::fatal) one by the `?` operator.

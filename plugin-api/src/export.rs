@@ -11,7 +11,7 @@ use crate::abi;
 use crate::bridge::{self, Context};
 use crate::config;
 use crate::consumer::Consumer;
-use crate::error::{ConfigProblem, Failure, FailureKind, StartError};
+use crate::error::{BatchFailure, ConfigProblem, Failure, FailureKind, StartError};
 use crate::guard::guarded;
 use crate::hub::Hub;
 use crate::message::Message;
@@ -150,22 +150,40 @@ impl<C: Consumer> abi::Instance for Shim<C> {
         let Some(consumer) = consumer else {
             return abi::Consumed { done: 0, failure: Some(Failure::stop("it is stopped already")).into() };
         };
-        context.enter(|| {
-            for (done, record) in (0..).zip(batch.iter()) {
-                let result = guarded(|| consumer.consume(&Message::new(record)))
-                    .unwrap_or_else(|panicked| Err(Failure::new(FailureKind::Panic, panicked)));
-                if let Err(failure) = result {
-                    return abi::Consumed { done, failure: Some(failure).into() };
-                }
-            }
-            abi::Consumed { done: batch.len() as u64, failure: None.into() }
-        })
+        let (done, failure) = context.enter(|| match batch.as_slice() {
+            // The usual case without a heap allocation.
+            [one] => hand_over(consumer, &[Message::new(one)]),
+            many => hand_over(consumer, &many.iter().map(Message::new).collect::<Vec<_>>()),
+        });
+        abi::Consumed { done: done as u64, failure: failure.into() }
     }
 
     fn stop(&mut self) -> RResult<(), abi::Panicked> {
         let consumer = self.consumer.take();
         self.context.enter(|| guarded(|| consumer.map_or((), C::stop))).map_err(Into::into).into()
     }
+}
+
+/// Hands messages over until all are consumed or one has failed; how many are consumed. What failed as a whole comes
+/// again in parts, of one message first and of twice as many each time, until a single one fails: so a message that
+/// breaks a transaction is found in few calls, and a database that is away is asked twice.
+fn hand_over<C: Consumer>(consumer: &mut C, batch: &[Message<'_>]) -> (usize, Option<Failure>) {
+    let (mut done, mut size) = (0, batch.len());
+    while done < batch.len() {
+        let part = &batch[done..batch.len().min(done + size)];
+        let result = guarded(|| consumer.consume_batch(part))
+            .unwrap_or_else(|panicked| Err(Failure::new(FailureKind::Panic, panicked).into()));
+        let Err(BatchFailure { at, failure }) = result else {
+            (done, size) = (done + part.len(), size * 2);
+            continue;
+        };
+        match at {
+            Some(index) => return (done + index.min(part.len() - 1), Some(failure)),
+            None if part.len() == 1 || failure.kind() == FailureKind::Stop => return (done, Some(failure)),
+            None => size = 1,
+        }
+    }
+    (done, None)
 }
 
 impl<C: Consumer> Drop for Shim<C> {

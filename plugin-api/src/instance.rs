@@ -45,7 +45,7 @@ impl Instance {
         Self { inner }
     }
 
-    /// Hands a batch to the consumer, message by message, until one fails.
+    /// Hands a batch to the consumer until all is consumed or a message has failed.
     pub fn consume(&mut self, batch: &[Delivery<'_>]) -> Consumed {
         let consumed = match batch {
             // The usual case without a heap allocation.

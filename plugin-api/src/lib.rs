@@ -88,7 +88,9 @@ pub use serde_json;
 pub use tracing;
 
 pub use consumer::Consumer;
-pub use error::{ConfigError, ConfigProblem, Failure, FailureKind, Panicked, PublishError, StartError};
+pub use error::{
+    BatchFailure, ConfigError, ConfigProblem, Failure, FailureKind, Panicked, PublishError, StartError,
+};
 pub use host::{Host, LogRecord, PublisherId};
 pub use hub::{Hub, Publisher};
 pub use instance::{Consumed, Delivery, Instance};

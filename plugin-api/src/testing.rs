@@ -35,7 +35,7 @@ use crate::consumer::Consumer;
 use crate::error::{ConfigError, ConfigProblem, Failure, Panicked, PublishError, StartError};
 use crate::export::declare;
 use crate::host::{Host, LogRecord, PublisherId};
-use crate::instance::{Delivery, Instance};
+use crate::instance::{Consumed, Delivery, Instance};
 use crate::loader::{Declared, Wants};
 
 /// A running consumer and a hub that remembers what the consumer did with it.
@@ -122,12 +122,26 @@ impl<C: Consumer> Harness<C> {
     /// # Errors
     /// What the consumer answers; a panic in it, too.
     pub fn deliver(&mut self, topic: &str, msg: Value) -> Result<(), Failure> {
-        let i = self.delivered + 1;
-        let envelope = json!({
-            "i": i, "msg": msg, "msg_id": format!("2026-00000000-0000-4000-8000-{i:012}"),
-            "timestamp": 1_795_216_482, "topic": topic, "username": "test",
-        });
-        self.deliver_as(&Delivery::new(topic, envelope.to_string().as_bytes(), "test"))
+        self.deliver_batch(&[(topic, msg)]).failure.map_or(Ok(()), Err)
+    }
+
+    /// Delivers messages, each a topic and a msg, as one batch; says how many are consumed, and what is with the one
+    /// after them.
+    pub fn deliver_batch(&mut self, messages: &[(&str, Value)]) -> Consumed {
+        let envelope = |(i, (topic, msg)): (u64, &(&str, Value))| {
+            let msg_id = format!("2026-00000000-0000-4000-8000-{i:012}");
+            let timestamp = 1_795_216_482;
+            json!({"i": i, "msg": msg, "msg_id": msg_id, "timestamp": timestamp, "topic": topic, "username": "test"})
+                .to_string()
+        };
+        let bodies: Vec<_> = (self.delivered + 1..).zip(messages).map(envelope).collect();
+        let deliveries: Vec<_> = messages
+            .iter()
+            .zip(&bodies)
+            .map(|((topic, _), body)| Delivery::new(topic, body.as_bytes(), "test"))
+            .collect();
+        self.delivered += messages.len() as u64;
+        self.instance.consume(&deliveries)
     }
 
     /// Delivers exactly this.

@@ -1,7 +1,8 @@
 //! The border with real shared objects: `cargo test` builds the plugins among the dev-dependencies.
 
-#![allow(clippy::unwrap_used, reason = "clippy does not see that helpers of tests are tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "clippy does not see that helpers of tests are tests")]
 
+mod batches;
 mod calling;
 mod files;
 mod host;

@@ -89,12 +89,18 @@ pub struct Msg<'a> {
     pub flags: u32,
     pub verdict: u32,
     pub reserved_word: u32,
+    /// Means something if the verdict is [`VALID`].
     pub signer: RStr<'a>,
     pub reserved: [u64; 4],
 }
 
 /// [`Msg::flags`]: delivered before, and asked for again by the operator.
 pub const REPLAYED: u32 = 1;
+
+pub const NOT_CHECKED: u32 = 0;
+pub const UNSIGNED: u32 = 1;
+pub const INVALID: u32 = 2;
+pub const VALID: u32 = 3;
 
 /// The answer to a batch: the first `done` messages are consumed; `failure` is about the one after them.
 #[repr(C)]

@@ -6,6 +6,7 @@ use abi_stable::std_types::RString;
 
 use crate::abi;
 use crate::error::{ConfigProblem, Failure, FailureKind, Panicked, StartError};
+use crate::message::Verdict;
 
 impl From<Option<Failure>> for abi::Failure {
     fn from(failure: Option<Failure>) -> Self {
@@ -44,6 +45,25 @@ impl From<abi::Failure> for Option<Failure> {
             abi::NO_DELAY => error,
             milliseconds => error.after(Duration::from_millis(milliseconds)),
         })
+    }
+}
+
+pub(crate) fn verdict_number(verdict: Verdict) -> u32 {
+    match verdict {
+        Verdict::NotChecked => abi::NOT_CHECKED,
+        Verdict::Unsigned => abi::UNSIGNED,
+        Verdict::Invalid => abi::INVALID,
+        Verdict::Valid => abi::VALID,
+    }
+}
+
+pub(crate) fn verdict_of(number: u32) -> Verdict {
+    match number {
+        abi::UNSIGNED => Verdict::Unsigned,
+        abi::INVALID => Verdict::Invalid,
+        abi::VALID => Verdict::Valid,
+        // Also a verdict of a newer hub: the one on which nobody relies.
+        _ => Verdict::NotChecked,
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use abi_stable::std_types::RSlice;
 
 use crate::abi;
+use crate::convert::verdict_number;
 use crate::error::{Failure, Panicked};
+use crate::message::Verdict;
 
 /// A started consumer. Dropping it without [`stop`](Self::stop) drops the plugin's value.
 pub struct Instance {
@@ -29,6 +31,10 @@ pub struct Delivery<'a> {
     pub attempt: u32,
     /// Whether the operator asked for it again.
     pub replayed: bool,
+    /// What is known of its signature.
+    pub verdict: Verdict,
+    /// The common name of the certificate that it is signed with; the consumer sees it if the signature is valid.
+    pub signer: &'a str,
 }
 
 /// What became of a batch.
@@ -77,10 +83,11 @@ impl std::fmt::Debug for Instance {
 }
 
 impl<'a> Delivery<'a> {
-    /// A first delivery of a message that has just come.
+    /// A first delivery of a message that has just come and was not checked.
     pub fn new(topic: &'a str, body: &'a [u8], endpoint: &'a str) -> Self {
         let received = SystemTime::now();
-        Self { topic, body, endpoint, received, offset: 0, attempt: 1, replayed: false }
+        let verdict = Verdict::NotChecked;
+        Self { topic, body, endpoint, received, offset: 0, attempt: 1, replayed: false, verdict, signer: "" }
     }
 
     fn record(&self) -> abi::Msg<'a> {
@@ -93,10 +100,44 @@ impl<'a> Delivery<'a> {
             received: u64::try_from(received.as_micros()).unwrap_or(u64::MAX),
             attempt: self.attempt,
             flags: if self.replayed { abi::REPLAYED } else { 0 },
-            verdict: 0,
+            verdict: verdict_number(self.verdict),
             reserved_word: 0,
-            signer: "".into(),
+            signer: self.signer.into(),
             reserved: [0; 4],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+
+    #[test]
+    fn a_message_says_how_it_came() {
+        let received = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_216_482_000_001);
+        let first = Delivery { received, offset: 7, ..Delivery::new("a.b", b"{}", "there") };
+        let record = first.record();
+        let message = Message::new(&record);
+        assert_eq!((message.topic(), message.body(), message.endpoint()), ("a.b", &b"{}"[..], "there"));
+        assert_eq!((message.received(), message.offset()), (received, 7));
+        assert_eq!((message.attempt(), message.is_replayed()), (1, false));
+        assert_eq!(message.verdict(), Verdict::NotChecked);
+        let record = Delivery { attempt: 3, replayed: true, ..first }.record();
+        assert_eq!((Message::new(&record).attempt(), Message::new(&record).is_replayed()), (3, true));
+    }
+
+    #[test]
+    fn a_signer_is_named_only_if_the_signature_is_valid() {
+        let said =
+            [Verdict::NotChecked, Verdict::Unsigned, Verdict::Invalid, Verdict::Valid].map(|verdict| {
+                let delivery = Delivery { verdict, signer: "bodhi", ..Delivery::new("a.b", b"{}", "there") };
+                let record = delivery.record();
+                assert_eq!(Message::new(&record).verdict(), verdict);
+                Message::new(&record).signer().map(str::to_owned)
+            });
+        assert_eq!(said, [None, None, None, Some("bodhi".to_owned())]);
+        let newer = abi::Msg { verdict: 99, ..Delivery::new("a.b", b"{}", "there").record() };
+        assert_eq!(Message::new(&newer).verdict(), Verdict::NotChecked);
     }
 }

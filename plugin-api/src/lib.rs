@@ -94,7 +94,7 @@ pub use error::{
 pub use host::{Host, LogRecord, PublisherId};
 pub use hub::{Hub, Publisher};
 pub use instance::{Consumed, Delivery, Instance};
-pub use message::Message;
+pub use message::{Message, Verdict};
 pub use version::API_VERSION;
 
 /// For `export_plugin!` alone.

@@ -8,6 +8,7 @@ use message::{Envelope, EnvelopeError};
 use serde::Deserialize;
 
 use crate::abi;
+use crate::convert::verdict_of;
 use crate::error::Failure;
 
 /// A message of the bus, and how it came. It borrows what the hub received; nothing is parsed before it is
@@ -57,6 +58,17 @@ impl<'a> Message<'a> {
         self.record.flags & abi::REPLAYED != 0
     }
 
+    /// What is known of its signature.
+    pub fn verdict(&self) -> Verdict {
+        verdict_of(self.record.verdict)
+    }
+
+    /// The common name (CN) of the certificate that it is signed with, if the signature is
+    /// [valid](Verdict::Valid).
+    pub fn signer(&self) -> Option<&'a str> {
+        (self.verdict() == Verdict::Valid).then(|| self.record.signer.as_str())
+    }
+
     /// The body's fields.
     ///
     /// # Errors
@@ -93,4 +105,18 @@ impl std::fmt::Debug for Message<'_> {
             .field("offset", &self.offset())
             .finish_non_exhaustive()
     }
+}
+
+/// What is known of a message's signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The hub did not look: anybody may have sent the message.
+    NotChecked,
+    /// It has none.
+    Unsigned,
+    /// It has one that is wrong, or of a certificate that does not count.
+    Invalid,
+    /// [`Message::signer`] sent it, as it is.
+    Valid,
 }

@@ -18,8 +18,10 @@ pub enum Exit {
     Plugin = 4,
     /// An address could not be bound.
     Address = 5,
-    /// The drain deadline passed: a consumer did not stop in time, or messages were left undelivered.
+    /// The drain deadline passed: a consumer did not stop in time, or messages were lost that were only in memory.
     Undelivered = 6,
+    /// The state directory cannot be used, or another hub uses it.
+    State = 7,
 }
 
 /// The table of exit codes for `--help`.
@@ -31,7 +33,8 @@ Exit codes:
   3  wrong configuration
   4  a consumer did not start, or two plugins have it; for `check`: a plugin can't be loaded
   5  an address could not be bound
-  6  the drain deadline passed with messages undelivered, or a consumer that did not stop";
+  6  the drain deadline passed, with a consumer that did not stop, or messages lost that were only in memory
+  7  the state directory cannot be used, or another hub uses it";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -1,21 +1,26 @@
-//! The receiving thread: takes messages off the bus, refuses what is none, and hands each to the consumers
-//! that want it.
+//! The receiving thread: takes messages off the bus, refuses what is none, and appends the rest to the journal.
 //!
 //! It ends in two steps. First it leaves the endpoints that it subscribes to, while those that are bound for consumers
 //! stay open: what other consumers publish while they finish may come in by them. Then it leaves those, too.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod check;
+
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bus::{BusError, EndpointName, Frames, Incoming, Subscribe};
 use bytes::Bytes;
-use message::{Envelope, Router, Topic};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use journal::{Appender, Ending, JournalError, Offset, Outcome, Record, Refusal, Seen};
+use message::{Router, Topic};
 
-use crate::consumer::Received;
-use crate::consumer::inbox::Inbox;
+use self::check::{Complaints, Refused};
+use crate::consumer::{Handle, Order};
+use crate::mark::INBOUND;
 use crate::outcome::{Rejected, RejectedCounters};
+use crate::storage::Housekeeping;
 use crate::throttle::Throttle;
 
 /// As many messages are taken from the sockets at once at most.
@@ -27,12 +32,16 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 /// When nothing has come for so long, nothing was on its way.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// How long to wait before the journal is tried again.
+const UNWRITABLE: Duration = Duration::from_millis(500);
+
 /// What came in since the hub started.
 #[derive(Debug, Default)]
 pub struct IntakeTally {
     messages: AtomicU64,
     /// Those that reached no consumer, by reason.
     pub rejected: RejectedCounters,
+    trouble: Mutex<Option<String>>,
 }
 
 impl IntakeTally {
@@ -40,24 +49,50 @@ impl IntakeTally {
     pub fn messages(&self) -> u64 {
         self.messages.load(Relaxed)
     }
+
+    /// Why nothing is taken in at the moment.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
 }
 
 /// Everything that the thread needs.
 pub struct Intake<S> {
     /// The bus, with its endpoints open.
     pub subscriber: S,
-    /// Who wants which topic; the keys are places in `inboxes`.
-    pub router: Router<usize>,
-    /// Who alone gets what comes by these endpoints.
-    pub inbound: HashMap<EndpointName, Vec<usize>>,
-    /// One for each consumer; gone when no more will come for it.
-    pub inboxes: Vec<Option<Inbox>>,
+    /// The topics that anybody wants.
+    pub router: Router<()>,
+    /// The endpoints that are bound for certain consumers.
+    pub inbound: HashSet<EndpointName>,
+    /// Writes the journal.
+    pub appender: Appender,
+    /// Makes room in it.
+    pub housekeeping: Arc<Housekeeping>,
+    /// The ids that came lately; `None` if duplicates are welcome.
+    pub seen: Option<Seen>,
+    /// The consumers without an inbound endpoint, to be told what the last message for them is.
+    pub consumers: Vec<Handle>,
+    /// Closed when the hub can't wait any longer.
+    pub halt: Receiver<()>,
     /// `hub.max_body_bytes`.
     pub max_body_bytes: usize,
     /// What comes in.
     pub tally: Arc<IntakeTally>,
     /// Changed, and the subscriber woken, when the hub stops.
     pub phase: Arc<AtomicPhase>,
+}
+
+/// A message that is to go into the journal.
+struct Accepted {
+    topic: Topic,
+    body: Bytes,
+    endpoint: EndpointName,
+    flags: u32,
+    matched: bool,
 }
 
 /// How far intake has to go on.
@@ -130,169 +165,137 @@ impl<S: Subscribe> Intake<S> {
         complaints: &mut Complaints,
     ) -> Result<bool, BusError> {
         self.subscriber.receive(batch, BATCH, timeout)?;
+        if batch.is_empty() {
+            return Ok(false);
+        }
         let (at, count) = (SystemTime::now(), batch.len());
         self.tally.messages.fetch_add(count as u64, Relaxed);
+        let mut accepted = Vec::with_capacity(count);
         for Incoming { endpoint, frames } in batch.drain(..) {
-            if let Err(refusal) = self.take(&endpoint, frames, at) {
-                self.tally.rejected.add(refusal.reason, 1);
-                complaints.log(&endpoint, &refusal);
+            let offset = Offset(self.appender.next().0 + accepted.len() as u64);
+            match self.take(&endpoint, frames, at, offset) {
+                Ok(Some(message)) => accepted.push(message),
+                Ok(None) => {}
+                Err(refused) => {
+                    self.tally.rejected.add(refused.reason, 1);
+                    complaints.log(&endpoint, &refused);
+                    let (endpoint, reason) = (endpoint.as_str().to_owned(), refused.to_string());
+                    self.record(at, None, Ending::Malformed(Refusal { endpoint, reason }));
+                }
             }
         }
-        Ok(count > 0)
+        self.append(at, &accepted);
+        Ok(true)
     }
 
-    /// Leaves the endpoints that are subscribed to, and closes the inboxes of those who get nothing else.
+    /// Leaves the endpoints that are subscribed to, and tells those who get nothing else.
     fn leave_subscribed(&mut self) -> Result<(), BusError> {
         for endpoint in self.subscriber.status().snapshot() {
-            if !self.inbound.contains_key(&endpoint.name) {
+            if !self.inbound.contains(&endpoint.name) {
                 self.subscriber.disconnect(&endpoint.name)?;
             }
         }
-        for (n, inbox) in self.inboxes.iter_mut().enumerate() {
-            if !self.inbound.values().any(|consumers| consumers.contains(&n)) {
-                *inbox = None;
-            }
+        for consumer in &self.consumers {
+            consumer.order(Order::EndAt(self.appender.next()));
         }
         Ok(())
     }
 
-    fn take(&mut self, endpoint: &EndpointName, frames: Frames, at: SystemTime) -> Result<(), Refusal> {
-        let (topic, body) = match frames {
-            Frames::Message { topic, body } => (topic, body),
-            Frames::Malformed { count, bytes } => {
-                let error = format!(
-                    "{count} frames with {bytes} bytes in all, where a message has 2: topic and body"
-                );
-                return Err(Refusal::new(Rejected::Frames, error));
+    /// What is to go into the journal at `offset`; nothing if it came before.
+    fn take(
+        &mut self,
+        endpoint: &EndpointName,
+        frames: Frames,
+        at: SystemTime,
+        offset: Offset,
+    ) -> Result<Option<Accepted>, Refused> {
+        let (topic, body) = check::frames(frames)?;
+        let route =
+            self.router.route(&topic).map_err(|error| Refused::new(Rejected::Topic, error.to_string()))?;
+        let envelope =
+            check::body(&body, self.max_body_bytes).map_err(|refused| refused.about(&route.topic))?;
+        let inbound = self.inbound.contains(endpoint);
+        // What publishers send to a relay comes back from it.
+        if !inbound
+            && let Some(seen) = &mut self.seen
+            && let Some(id) = envelope.msg_id()
+            && let Some(of) = seen.check(id.as_bytes(), offset, at)
+        {
+            self.tally.rejected.add(Rejected::Duplicate, 1);
+            self.record(at, None, Ending::Duplicate { of, endpoint: endpoint.as_str().to_owned() });
+            return Ok(None);
+        }
+        let (flags, matched) = if inbound { (INBOUND, true) } else { (0, !route.keys.is_empty()) };
+        Ok(Some(Accepted { topic: route.topic, body, endpoint: endpoint.clone(), flags, matched }))
+    }
+
+    /// Appends to the journal. While it cannot be written nothing more is taken in: ZeroMQ's queues fill.
+    fn append(&mut self, received: SystemTime, accepted: &[Accepted]) {
+        if accepted.is_empty() {
+            return;
+        }
+        let records = accepted.iter().map(|message| Record {
+            received,
+            endpoint: message.endpoint.as_str(),
+            flags: message.flags,
+            note: b"",
+            topic: &message.topic,
+            body: &message.body,
+        });
+        let records: Vec<_> = records.collect();
+        let mut complaints = Throttle::default();
+        let appended = loop {
+            let error = match self.appender.append(&records) {
+                Ok(appended) => break appended,
+                Err(error) => error,
+            };
+            if let Some(suppressed) = complaints.pass() {
+                tracing::error!(%error, suppressed, "nothing is taken in: the journal cannot be written");
+            }
+            self.tally.set_trouble(Some(error.to_string()));
+            if matches!(error, JournalError::Full { .. }) {
+                self.housekeeping.tidy();
+            }
+            if !error.may_pass() || self.halt.recv_timeout(UNWRITABLE) == Err(RecvTimeoutError::Disconnected)
+            {
+                self.tally.rejected.add(Rejected::NotStored, records.len() as u64);
+                return;
             }
         };
-        let route =
-            self.router.route(&topic).map_err(|error| Refusal::new(Rejected::Topic, error.to_string()))?;
-        let consumers = self.inbound.get(endpoint).map_or(&*route.keys, Vec::as_slice);
-        self.check(&body).map_err(|refusal| refusal.about(&route.topic))?;
-        if consumers.is_empty() {
-            self.tally.rejected.add(Rejected::Unmatched, 1);
-            return Ok(());
+        if self.tally.trouble().is_some() {
+            tracing::info!("the journal can be written again");
+            self.tally.set_trouble(None);
         }
-        let received = Arc::new(Received { topic: route.topic, body, endpoint: endpoint.clone(), at });
-        for consumer in consumers {
-            if let Some(Some(inbox)) = self.inboxes.get_mut(*consumer) {
-                inbox.put(&received);
+        if appended.offsets.is_empty() {
+            // Dropped, so that a repetition of them is none.
+            if let Some(seen) = &mut self.seen {
+                seen.forget_from(self.appender.next());
+            }
+            self.tally.rejected.add(Rejected::MemoryFull, appended.dropped);
+            for message in accepted {
+                let (endpoint, reason) = (message.endpoint.as_str().to_owned(), Rejected::MemoryFull.word());
+                self.record(
+                    received,
+                    None,
+                    Ending::Rejected(Refusal { endpoint, reason: reason.to_owned() }),
+                );
+            }
+            return;
+        }
+        for (message, offset) in accepted.iter().zip(appended.offsets.start.0..) {
+            if !message.matched {
+                self.tally.rejected.add(Rejected::Unmatched, 1);
+                self.record(received, Some(Offset(offset)), Ending::Unmatched);
             }
         }
-        Ok(())
     }
 
-    fn check(&self, body: &Bytes) -> Result<(), Refusal> {
-        if body.len() > self.max_body_bytes {
-            let error =
-                format!("{} bytes, and hub.max_body_bytes allows {}", body.len(), self.max_body_bytes);
-            return Err(Refusal::new(Rejected::TooLarge, error));
+    fn record(&self, at: SystemTime, offset: Option<Offset>, ending: Ending) {
+        if let Err(error) = self.housekeeping.journal().record(&Outcome { at, offset, ending }) {
+            tracing::error!(%error, "outcomes cannot be written");
         }
-        match Envelope::parse(body) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Refusal::new(Rejected::Body, error.to_string())),
-        }
-    }
-}
-
-/// Why a message is not taken in.
-struct Refusal {
-    reason: Rejected,
-    topic: Option<Topic>,
-    error: String,
-}
-
-impl Refusal {
-    fn new(reason: Rejected, error: String) -> Self {
-        Self { reason, topic: None, error }
-    }
-
-    fn about(self, topic: &Topic) -> Self {
-        Self { topic: Some(topic.clone()), ..self }
-    }
-}
-
-/// Logs refusals, for each reason at a bounded rate.
-#[derive(Default)]
-struct Complaints(HashMap<&'static str, Throttle>);
-
-impl Complaints {
-    fn log(&mut self, endpoint: &EndpointName, refusal: &Refusal) {
-        let reason = refusal.reason.word();
-        let Some(suppressed) = self.0.entry(reason).or_default().pass() else { return };
-        let topic = refusal.topic.as_deref().unwrap_or_default();
-        tracing::warn!(%endpoint, topic, reason, error = refusal.error, suppressed, "message rejected");
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use bus::{Endpoint, Frames, Prefixes, memory};
-    use crossbeam_channel::never;
-    use message::{Pattern, PatternSet};
-
-    use super::*;
-    use crate::consumer::Tally;
-
-    /// What becomes of one message, sent by `endpoint` to a hub where consumer 0 wants `a.*`, consumer 1 everything,
-    /// and consumer 2 alone what comes by `inbound`: which consumers got it, and what was rejected.
-    fn taken(endpoint: &str, frames: &Frames) -> (Vec<usize>, String) {
-        let bus = memory::Bus::default();
-        let mut subscriber = bus.subscriber();
-        subscriber
-            .connect(&Endpoint::new("e", ["tcp://e:1".parse().unwrap()]), &Prefixes::everything())
-            .unwrap();
-        let inbound = Endpoint::new("inbound", ["tcp://*:2".parse().unwrap()]);
-        subscriber.bind(&inbound, &Prefixes::everything()).unwrap();
-        let (inboxes, queues): (Vec<_>, Vec<_>) = (0..3)
-            .map(|n| {
-                let (inbox, queue) =
-                    Inbox::new(n.to_string().into(), 9, Duration::ZERO, never(), Arc::new(Tally::default()));
-                (Some(inbox), queue)
-            })
-            .unzip();
-        let patterns = PatternSet::from_iter([(Pattern::new("a.*"), 0), (Pattern::new("*"), 1)]);
-        let tally = Arc::new(IntakeTally::default());
-        let intake = Intake {
-            subscriber,
-            router: Router::new(patterns),
-            inbound: HashMap::from([("inbound".into(), vec![2])]),
-            inboxes,
-            max_body_bytes: 20,
-            tally: Arc::clone(&tally),
-            phase: Arc::new(AtomicPhase(AtomicU8::new(Phase::Closed as u8))),
-        };
-        bus.publisher(endpoint).publish_frames(frames);
-        intake.run().unwrap();
-        let got = queues.iter().enumerate().filter(|(_, queue)| queue.try_recv().is_ok());
-        (got.map(|(n, _)| n).collect(), tally.rejected.summary())
-    }
-
-    fn message(topic: &'static [u8], body: &'static [u8]) -> Frames {
-        Frames::Message { topic: Bytes::from_static(topic), body: Bytes::from_static(body) }
-    }
-
-    #[test]
-    fn a_message_goes_to_those_whose_topics_match() {
-        assert_eq!(taken("e", &message(b"a.b", b"{}")), (vec![0, 1], "none".to_owned()));
-        assert_eq!(taken("e", &message(b"b.a", b"{}")), (vec![1], "none".to_owned()));
-    }
-
-    #[test]
-    fn what_comes_by_an_inbound_endpoint_goes_to_its_consumer_alone() {
-        assert_eq!(taken("inbound", &message(b"a.b", b"{}")), (vec![2], "none".to_owned()));
-    }
-
-    #[test]
-    fn what_is_no_message_goes_to_nobody_and_is_counted_by_reason() {
-        let rejected = |frames| taken("e", &frames);
-        assert_eq!(rejected(Frames::Malformed { count: 3, bytes: 9 }), (vec![], "frames=1".to_owned()));
-        assert_eq!(rejected(message(b"", b"{}")), (vec![], "topic=1".to_owned()));
-        assert_eq!(rejected(message(b"a.b", b"[1]")), (vec![], "body=1".to_owned()));
-        assert_eq!(
-            rejected(message(b"a.b", b"{\"x\": \"a body too large\"}")),
-            (vec![], "too_large=1".to_owned())
-        );
-    }
-}
+mod tests;

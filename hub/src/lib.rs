@@ -1,8 +1,8 @@
 //! The daemon: takes messages off the bus and hands them to consumers in plugins.
 //!
 //! [`plan`] says what would run, from the configuration and the [`catalogue`] of installed plugins; [`daemon`]
-//! runs it: [`intake`] receives and routes, each [`consumer`] works on a thread of its own, [`outbound`] sends
-//! what plugins publish. The crate knows no plugin and no ZeroMQ; it meets the first through `plugin_api::loader`
+//! runs it: [`intake`] receives and appends to the journal that [`storage`] keeps, each [`consumer`] reads it on a thread
+//! of its own, [`outbound`] sends what plugins publish. The crate knows no plugin and no ZeroMQ; it meets the first through `plugin_api::loader`
 //! and the second through `bus`.
 #![forbid(unsafe_code)]
 
@@ -15,8 +15,10 @@ pub mod daemon;
 pub mod exit;
 pub mod intake;
 pub mod logging;
+pub mod mark;
 pub mod outbound;
 pub mod outcome;
 pub mod plan;
 pub mod report;
+pub mod storage;
 mod throttle;

@@ -33,26 +33,26 @@ reasons! {
         Body = "body",
         /// The body is larger than `hub.max_body_bytes`.
         TooLarge = "too_large",
-        /// No consumer's topics match; not a fault.
+        /// Its `msg_id` came within `journal.dedup_window` before; not a fault.
+        Duplicate = "duplicate",
+        /// No consumer's topics match; not a fault. It is in the journal.
         Unmatched = "unmatched",
+        /// Memory was full of messages that a consumer had not dealt with (`journal.when_full = "drop_newest"`).
+        MemoryFull = "memory_full",
+        /// The journal could not be written, and the hub stopped before it could.
+        NotStored = "not_stored",
     }
 }
 
 reasons! {
     /// Why a message that was meant for a consumer was not finished by it.
     Dropped {
-        /// The inbox was full, and had used up its `hub.inbox_wait`.
-        InboxFull = "inbox_full",
         /// The plugin said `Failure::drop`.
         ByPlugin = "by_plugin",
         /// It failed `max_attempts` times.
-        GaveUp = "gave_up",
-        /// The plugin panicked on it.
-        Panicked = "panicked",
-        /// The consumer had ended.
-        ConsumerEnded = "consumer_ended",
-        /// The hub stopped before the consumer got to it.
-        Undelivered = "undelivered",
+        DeadLettered = "dead_lettered",
+        /// It was no longer in the journal.
+        Lost = "lost",
     }
 }
 

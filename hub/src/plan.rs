@@ -113,13 +113,11 @@ impl Plan {
         }
     }
 
-    /// Every consumer's topics, compiled; the key is the consumer's place in [`Plan::consumers`].
+    /// The topics that anybody wants, compiled.
     #[must_use]
-    pub fn patterns(&self) -> PatternSet<usize> {
-        let consumers = self.consumers.iter().enumerate();
-        consumers
-            .flat_map(|(n, consumer)| consumer.topics.iter().map(move |topic| (topic.clone(), n)))
-            .collect()
+    pub fn patterns(&self) -> PatternSet<()> {
+        let topics = self.consumers.iter().flat_map(|consumer| &consumer.topics);
+        topics.map(|topic| (topic.clone(), ())).collect()
     }
 
     /// Addresses that stand under more than one name, with the names.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use journal::{ConsumerCursor, Journal};
 use message::Pattern;
 
 use crate::consumer::{ConsumerName, Tally};
 use crate::intake::IntakeTally;
-use crate::outcome::Dropped;
 use crate::plan::Plan;
 
 /// Says in the log what runs, on which topics.
@@ -27,7 +27,7 @@ pub fn starting(plan: &Plan) {
         tracing::info!(endpoint = %endpoint.name, addresses = addresses.join(" "), "endpoint");
     }
     for (address, names) in plan.subscribed_twice() {
-        tracing::warn!(%address, endpoints = names, "endpoints share an address: its messages are delivered for each");
+        tracing::warn!(%address, endpoints = names, "endpoints share an address: each of its messages is received twice");
     }
     if plan.consumers.is_empty() {
         tracing::warn!("NO CONSUMER IS ENABLED: this hub does no work; {ENABLE}");
@@ -41,10 +41,26 @@ pub fn starting(plan: &Plan) {
 pub const ENABLE: &str = "switch one on by its key, for example `[fedmsg.consumers.dummy] enabled = true`, \
      or see `fedmsg-hub check` for what is installed";
 
+/// Says which consumers have a cursor, hold messages by it, and do not run.
+pub fn unread(plan: &Plan, journal: &Journal) {
+    for cursor in journal.consumers() {
+        let runs = plan.consumers.iter().any(|planned| *planned.installed.name == *cursor.consumer);
+        if !runs && cursor.lag > 0 {
+            tracing::warn!(
+                consumer = cursor.consumer,
+                messages = cursor.lag,
+                "messages are kept for a consumer that is not switched on; \
+                 `fedmsg-hub consumer forget` ends that for good"
+            );
+        }
+    }
+}
+
 /// Says in the log what became of the messages.
 pub fn stopped<'a>(
     intake: Option<&IntakeTally>,
     consumers: impl Iterator<Item = (&'a ConsumerName, &'a Tally)>,
+    cursors: &[ConsumerCursor],
 ) {
     if let Some(intake) = intake {
         tracing::info!(
@@ -54,20 +70,26 @@ pub fn stopped<'a>(
         );
     }
     for (name, tally) in consumers {
+        let left = cursors.iter().find(|cursor| *cursor.consumer == **name).map_or(0, |cursor| cursor.lag);
         tracing::info!(
             consumer = %name,
             received = tally.received(),
             finished = tally.finished(),
             retries = tally.retries(),
+            replayed = (tally.replayed() > 0).then(|| tally.replayed()),
             failed = tally.dropped.summary(),
+            aside = tally.aside(),
+            left,
             "consumer stopped"
         );
     }
 }
 
-/// How many messages the hub received and no consumer got to.
-pub fn undelivered<'a>(consumers: impl Iterator<Item = (&'a ConsumerName, &'a Tally)>) -> u64 {
-    consumers.map(|(_, tally)| tally.dropped.get(Dropped::Undelivered)).sum()
+/// How many messages there are that consumers of the plan have not dealt with.
+#[must_use]
+pub fn left(plan: &Plan, cursors: &[ConsumerCursor]) -> u64 {
+    let runs = |name: &str| plan.consumers.iter().any(|planned| *planned.installed.name == *name);
+    cursors.iter().filter(|cursor| runs(&cursor.consumer)).map(|cursor| cursor.lag).sum()
 }
 
 /// Patterns as a person reads them.

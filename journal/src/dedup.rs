@@ -44,6 +44,16 @@ impl Seen {
         None
     }
 
+    /// Forgets those whose messages have this offset or a later one: they were not appended after all.
+    pub fn forget_from(&mut self, offset: Offset) {
+        while let Some((key, _)) = self.order.back()
+            && self.first.get(key).is_some_and(|first| *first >= offset)
+        {
+            self.first.remove(key);
+            self.order.pop_back();
+        }
+    }
+
     /// How many ids are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -123,6 +133,18 @@ mod tests {
         seen.check(b"a", Offset(1), at(0));
         assert_eq!(seen.check(b"a", Offset(2), at(60)), Some(Offset(1)));
         assert_eq!(seen.check(b"a", Offset(3), at(61)), None);
+    }
+
+    #[test]
+    fn an_id_whose_message_was_not_appended_is_new_again() {
+        let mut seen = Seen::new(10, Duration::from_secs(60));
+        for (offset, id) in [b"a", b"b", b"c"].iter().enumerate() {
+            seen.check(*id, Offset(offset as u64), at(0));
+        }
+        seen.forget_from(Offset(1));
+        assert_eq!(seen.check(b"a", Offset(1), at(0)), Some(Offset(0)));
+        assert_eq!(seen.check(b"c", Offset(1), at(0)), None);
+        assert_eq!(seen.len(), 2);
     }
 
     #[test]

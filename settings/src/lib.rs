@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod claim;
+mod journal;
 mod layer;
 mod origin;
 mod problem;
@@ -19,9 +20,10 @@ mod sources;
 mod tree;
 
 pub use claim::{ConfigKey, ConfigKeyError, Switch};
+pub use journal::{JournalMode, JournalSettings, WhenFull};
 pub use origin::Origin;
 pub use problem::{Problem, Problems};
-pub use schema::{HubSettings, INBOX, LogFormat, LogSettings, PublishMode, PublishSettings, Settings};
+pub use schema::{HubSettings, LogFormat, LogSettings, PublishMode, PublishSettings, Settings};
 pub use sources::Sources;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! The keys that the hub and the commands own: their types, meanings, units and defaults.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,11 +9,9 @@ use message::{Naming, TopicMatching};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::journal::JournalSettings;
 use crate::origin::Origins;
 use crate::{Problem, Problems};
-
-/// How many messages an inbox may be made to hold. Its room is allocated at the start.
-pub const INBOX: RangeInclusive<usize> = 1..=10_000_000;
 
 /// Everything in `hub.toml` but the consumers' own tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +32,8 @@ pub struct Settings {
     pub publish: PublishSettings,
     /// The daemon itself.
     pub hub: HubSettings,
+    /// How what was received is kept.
+    pub journal: JournalSettings,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -50,6 +49,7 @@ impl Default for Settings {
             zmq: Options::default(),
             publish: PublishSettings::default(),
             hub: HubSettings::default(),
+            journal: JournalSettings::default(),
             log: LogSettings::default(),
         }
     }
@@ -103,30 +103,26 @@ pub enum PublishMode {
 pub struct HubSettings {
     /// Folders searched for plugins (`*.so`); absent ones are skipped.
     pub plugin_dirs: Vec<PathBuf>,
+    /// Where the hub keeps its journal and its control socket; one hub for each.
+    pub state_dir: PathBuf,
     /// How long all consumers together may take to start.
     #[serde(with = "duration")]
     pub start_deadline: Duration,
-    /// How long a stop may take: to hand out what is in the inboxes and to stop every consumer.
+    /// How long a stop may take: to hand out what was received and to stop every consumer.
     #[serde(with = "duration")]
     pub drain_deadline: Duration,
     /// A message with a larger body, in bytes, is dropped and counted.
     pub max_body_bytes: usize,
-    /// How many messages wait for one consumer at most.
-    pub inbox: usize,
-    /// How long, in any ten seconds, a full inbox holds up intake; messages beyond that are dropped and counted.
-    #[serde(with = "duration")]
-    pub inbox_wait: Duration,
 }
 
 impl Default for HubSettings {
     fn default() -> Self {
         Self {
             plugin_dirs: vec!["/usr/local/lib/fedmsg/plugins".into(), "/usr/lib/fedmsg/plugins".into()],
+            state_dir: "/var/lib/fedmsg-hub".into(),
             start_deadline: Duration::from_secs(30),
             drain_deadline: Duration::from_secs(10),
             max_body_bytes: 16 * 1024 * 1024,
-            inbox: 10_000,
-            inbox_wait: Duration::from_secs(1),
         }
     }
 }
@@ -201,8 +197,8 @@ fn out_of_range(settings: &Settings, origins: &Origins) -> Vec<Problem> {
     let mut wrong = |path: &[&str], message: String| {
         problems.push(Problem::new(origins.of(path), path.join("."), message));
     };
-    if !INBOX.contains(&settings.hub.inbox) {
-        wrong(&["hub", "inbox"], format!("must be from {} to {}", INBOX.start(), INBOX.end()));
+    for (key, message) in settings.journal.out_of_range() {
+        wrong(&["journal", key], message);
     }
     if settings.zmq.io_threads == 0 {
         wrong(&["zmq", "io_threads"], "must be at least 1".to_owned());

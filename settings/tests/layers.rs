@@ -48,25 +48,25 @@ fn later_layers_win_and_tables_merge_deeply() {
     let scratch = Scratch::new(&[
         (
             "etc/hub.toml",
-            "environment = \"stg\"\n[endpoints]\na = \"tcp://a:1\"\nb = \"tcp://b:1\"\n[hub]\ninbox = 1",
+            "environment = \"stg\"\n[endpoints]\na = \"tcp://a:1\"\nb = \"tcp://b:1\"\n[hub]\nmax_body_bytes = 1",
         ),
         ("etc/hub.d/10.toml", "[endpoints]\nb = [\"tcp://b:2\", \"tcp://b:3\"]"),
         ("etc/hub.d/20.toml", "[endpoints]\nb = \"tcp://b:4\""),
-        ("here/hub.toml", "[hub]\ninbox = 2\ndrain_deadline = \"1m 30s\""),
-        ("extra.toml", "[hub]\ninbox = 3"),
+        ("here/hub.toml", "[hub]\nmax_body_bytes = 2\ndrain_deadline = \"1m 30s\""),
+        ("extra.toml", "[hub]\nmax_body_bytes = 3"),
     ]);
     let mut sources = scratch.sources();
-    let inbox = |sources: &Sources| Configuration::load(sources).unwrap().settings().hub.inbox;
-    assert_eq!(inbox(&sources), 2);
+    let most = |sources: &Sources| Configuration::load(sources).unwrap().settings().hub.max_body_bytes;
+    assert_eq!(most(&sources), 2);
     sources.required.push(scratch.path().join("extra.toml"));
-    assert_eq!(inbox(&sources), 3);
-    sources.variables.push(("FEDMSG_HUB__HUB__INBOX".into(), "4".into()));
+    assert_eq!(most(&sources), 3);
+    sources.variables.push(("FEDMSG_HUB__HUB__MAX_BODY_BYTES".into(), "4".into()));
     sources.variables.push(("FEDMSG_HUB_OTHER".into(), "not ours".into()));
-    assert_eq!(inbox(&sources), 4);
-    sources.assignments.push("hub.inbox=5".into());
+    assert_eq!(most(&sources), 4);
+    sources.assignments.push("hub.max_body_bytes=5".into());
     let loaded = Configuration::load(&sources).unwrap();
     let settings = loaded.settings();
-    assert_eq!(settings.hub.inbox, 5);
+    assert_eq!(settings.hub.max_body_bytes, 5);
     assert_eq!(settings.environment, "stg");
     assert_eq!(settings.hub.drain_deadline.as_secs(), 90);
     let addresses = |name| -> Vec<String> {
@@ -112,16 +112,19 @@ fn what_is_wrong_is_said_with_file_line_and_key() {
         ),
         ("enviroment = \"dev\"", "here/hub.toml:1: enviroment: unknown key; did you mean `environment`?"),
         (
-            "[hub]\ninbox = \"many\"",
-            "here/hub.toml:2: hub.inbox: invalid type: string \"many\", expected usize",
+            "[hub]\nmax_body_bytes = \"many\"",
+            "here/hub.toml:2: hub.max_body_bytes: invalid type: string \"many\", expected usize",
         ),
-        ("# x\nhub.inbox = -1", "here/hub.toml:2: hub.inbox: invalid value: integer `-1`, expected usize"),
+        (
+            "# x\nhub.max_body_bytes = -1",
+            "here/hub.toml:2: hub.max_body_bytes: invalid value: integer `-1`, expected usize",
+        ),
         (
             "[publish]\nmode = \"shout\"",
             "here/hub.toml:2: publish.mode: unknown variant `shout`, expected `connect` or `bind`",
         ),
-        ("[hub\ninbox = 1", "here/hub.toml:1: "),
-        ("[hub]\ninbox = 1\ninbox = 2", "here/hub.toml:3: duplicate key"),
+        ("[hub\nmax_body_bytes = 1", "here/hub.toml:1: "),
+        ("[hub]\nmax_body_bytes = 1\nmax_body_bytes = 2", "here/hub.toml:3: duplicate key"),
         ("[endpoints]\na = \"tcp://nowhere\"", "here/hub.toml:2: endpoints.a: "),
     ];
     for (text, expected) in cases {
@@ -135,15 +138,15 @@ fn what_is_wrong_is_said_with_file_line_and_key() {
 fn variables_and_arguments_are_named_as_the_place() {
     let scratch = Scratch::new(&[]);
     let mut sources = scratch.sources();
-    sources.variables.push(("FEDMSG_HUB__HUB__INBOX".into(), "many".into()));
+    sources.variables.push(("FEDMSG_HUB__HUB__MAX_BODY_BYTES".into(), "many".into()));
     assert_eq!(
         scratch.problems(&sources),
         [
-            "environment variable FEDMSG_HUB__HUB__INBOX: hub.inbox: invalid type: string \"many\", expected usize"
+            "environment variable FEDMSG_HUB__HUB__MAX_BODY_BYTES: hub.max_body_bytes: invalid type: string \"many\", expected usize"
         ]
     );
-    sources.assignments.push("hub.inbox=lots".into());
-    assert!(scratch.problems(&sources)[0].starts_with("command line (--set): hub.inbox: "));
+    sources.assignments.push("hub.max_body_bytes=lots".into());
+    assert!(scratch.problems(&sources)[0].starts_with("command line (--set): hub.max_body_bytes: "));
     sources.assignments.push("nonsense".into());
     assert!(scratch.problems(&sources)[0].contains("`nonsense` is not KEY=VALUE"));
 }

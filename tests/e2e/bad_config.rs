@@ -43,7 +43,7 @@ fn each_mistake_is_named_with_file_line_and_key() {
         ),
         ("log.level = \"loud=very\"", "hub.toml:1: log.level: "),
         ("endpoints.a = \"tpc://localhost:1\"", "hub.toml:1: endpoints.a: "),
-        ("[[hub]]", "hub.toml:1: hub"),
+        ("[[zmq]]", "hub.toml:1: zmq"),
         ("hub = \"", "hub.toml:1: "),
     ] {
         let said = refused(config);

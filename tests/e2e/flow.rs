@@ -161,7 +161,7 @@ fn a_retried_message_holds_those_behind_it_and_is_given_up_after_max_attempts() 
         .plugin("misbehaving")
         .config(&format!(
             "endpoints.e = \"{}\"\nmisbehaving.retries = {{ enabled = true, times = 2, max_attempts = 3 }}\n
-             [log]\nlevel = \"debug\"",
+             journal.mode = \"memory\" # so that a stop waits for retries\n[log]\nlevel = \"debug\"",
             publisher.address()
         ))
         .start();
@@ -169,7 +169,7 @@ fn a_retried_message_holds_those_behind_it_and_is_given_up_after_max_attempts() 
     for _ in 0..3 {
         publisher.publish("t", "{}");
     }
-    let retried = "hub::consumer::runner: retry";
+    let retried = "hub::consumer::courier: retry";
     hub.log().wait_until("six retries", |lines| {
         (lines.iter().filter(|line| line.contains(retried)).count() == 6).then_some(())
     });
@@ -188,7 +188,7 @@ fn a_retried_message_holds_those_behind_it_and_is_given_up_after_max_attempts() 
         .start();
     publisher.wait_for_subscriber("t");
     publisher.publish("t", "{}");
-    let said = hub.log().wait_for("message dropped");
-    assert!(said.contains(r#"reason="gave_up""#) && said.contains("attempt 3 is too early"), "{said}");
+    let said = hub.log().wait_for("message given up");
+    assert!(said.contains(r#"reason="dead_lettered""#) && said.contains("attempt 3 is too early"), "{said}");
     assert_eq!(hub.stop().code(), Some(0));
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use e2e::{Process, Scratch, Signal, binary, workspace};
 use hub::consumer::options::ConsumerOptions;
@@ -127,16 +128,30 @@ fn the_example_for_authors_passes_its_own_tests() {
 #[test]
 fn the_reference_has_every_key_of_a_consumers_table() {
     // Without `..`, so that a new key does not compile until it is looked for, too.
-    let ConsumerOptions { topics, on_start_error, max_attempts, inbox } =
-        ConsumerOptions::take(&mut serde_json::Map::new()).unwrap();
-    assert_eq!((topics, inbox), (None, None));
-    let on_start_error = format!("\"{}\"", format!("{on_start_error:?}").to_lowercase());
+    let ConsumerOptions {
+        topics,
+        on_start_error,
+        start,
+        workers,
+        ordering,
+        max_attempts,
+        on_retry,
+        retry_min,
+        retry_max,
+    } = ConsumerOptions::take(&mut serde_json::Map::new()).unwrap();
+    assert_eq!((topics, retry_min, retry_max.as_secs()), (None, Duration::from_millis(100), 60));
+    let word = |value: &dyn std::fmt::Debug| format!("`\"{}\"`", format!("{value:?}").to_lowercase());
     let reference = document("docs/reference/configuration.md");
     for (key, default) in [
         ("topics", "those of the plugin"),
-        ("on_start_error", &format!("`{on_start_error}`")),
+        ("on_start_error", &word(&on_start_error)),
+        ("start", &word(&start)),
+        ("workers", &format!("`{workers}`")),
+        ("ordering", &word(&ordering)),
         ("max_attempts", &format!("`{max_attempts}`")),
-        ("inbox", "`hub.inbox`"),
+        ("on_retry", &word(&on_retry)),
+        ("retry_min", "`\"100ms\"`"),
+        ("retry_max", "`\"1m\"`"),
     ] {
         let row = reference.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
         let row = row.unwrap_or_else(|| panic!("no row for {key}"));

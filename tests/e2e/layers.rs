@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("publish", &["bus", "message", "settings"]),
     ("journal", &["message"]),
     ("plugin-api", &["message"]),
-    ("hub", &["bus", "message", "plugin-api", "publish", "settings"]),
+    ("hub", &["bus", "journal", "message", "plugin-api", "publish", "settings"]),
     ("tools", &["bus", "message", "publish", "settings"]),
     ("e2e", &["bus", "message"]),
 ];

@@ -90,6 +90,11 @@ impl HubBuilder<'_> {
         self
     }
 
+    /// Where it keeps its journal: the same for each hub of this name in the scratch folder.
+    pub fn state_dir(&self) -> std::path::PathBuf {
+        self.scratch.join(&format!("{}.state", self.name))
+    }
+
     fn plugin_folder(&self) -> std::path::PathBuf {
         self.scratch.join(&format!("{}.plugins", self.name))
     }
@@ -99,6 +104,7 @@ impl HubBuilder<'_> {
         let config = self.scratch.write(&format!("{}.toml", self.name), &self.config);
         let mut command = Command::new(binary("fedmsg-hub"));
         command.args(&self.arguments).arg("--plugin-dir").arg(self.plugin_folder());
+        command.arg("--set").arg(format!("hub.state_dir={}", self.state_dir().display()));
         command.env("FEDMSG_CONFIG", config).env_remove("NOTIFY_SOCKET").env("NO_COLOR", "1");
         command
     }

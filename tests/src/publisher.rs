@@ -10,6 +10,8 @@ pub struct TestPublisher {
     publisher: Publisher,
     address: Address,
     sent: u64,
+    /// Drawn anew for each, so that no two publishers send the same message.
+    ids: String,
 }
 
 impl Default for TestPublisher {
@@ -24,7 +26,8 @@ impl TestPublisher {
         let endpoint = Endpoint::new("test", [address.parse().expect("an address")]);
         let context = Context::new(&Options::default()).expect("a context");
         let (publisher, address) = context.bind_publisher(&endpoint).expect("a free address");
-        Self { publisher, address, sent: 0 }
+        let ids = uuid::Uuid::new_v4().to_string();
+        Self { publisher, address, sent: 0, ids }
     }
 
     /// Where subscribers find it.
@@ -44,7 +47,7 @@ impl TestPublisher {
         let draft = Draft {
             i: self.sent,
             msg,
-            msg_id: &message::msg_id(2026, format!("00000000-0000-4000-8000-{:012}", self.sent)),
+            msg_id: &message::msg_id(2026, format!("{}{:012}", &self.ids[..24], self.sent)),
             timestamp: 1_795_216_482,
             topic: &topic,
             username: "test",

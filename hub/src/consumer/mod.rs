@@ -1,32 +1,130 @@
-//! One consumer: its options, its inbox, its thread, and what became of its messages.
+//! One consumer: its options, its threads, and what became of its messages.
 //!
-//! The inbox is a bounded queue in memory; the crate `journal` is to take its place.
+//! [`runner`] reads the journal by the consumer's cursor and asks [`wants`] which messages are for it. They go in
+//! [`share`]s to a [`courier`], which hands them to an instance of the plugin until each has an ending; with several
+//! workers to a [`pool`] of couriers. The cursor passes a message when it has an ending, or is set [`aside`].
 
-pub mod inbox;
+mod aside;
+mod backoff;
+mod calls;
+mod courier;
 pub mod options;
+mod pool;
+mod replay;
 pub mod runner;
+mod share;
+mod start;
+mod wants;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Waker;
 use std::time::SystemTime;
 
-use bus::EndpointName;
-use bytes::Bytes;
-use message::Topic;
+use crossbeam_channel::Sender;
+use journal::{DeadLetter, Ending, Journal, Offset, Outcome};
+use plugin_api::loader::Declared;
+use plugin_api::{Host, StartError};
+use tokio::sync::mpsc::UnboundedSender;
 
+pub use self::calls::Calls;
+use self::options::ConsumerOptions;
+pub use self::replay::ReplayProgress;
 use crate::outcome::{Dropped, DroppedCounters};
 
-/// A message as the hub received it; shared by all its consumers.
+/// The name of a consumer; unique in a hub.
+pub type ConsumerName = Arc<str>;
+
+/// A consumer that is to run: what its threads share.
+pub struct Consumer {
+    /// Its name.
+    pub name: ConsumerName,
+    /// Its plugin.
+    pub declared: Declared,
+    /// The plugin's configuration, as JSON.
+    pub config: String,
+    /// The operator's decisions about it.
+    pub options: ConsumerOptions,
+    /// The hub as the plugin sees it.
+    pub host: Arc<dyn Host>,
+    /// Where its messages are.
+    pub journal: Arc<Journal>,
+    /// What all consumers are told.
+    pub calls: Calls,
+    /// What becomes of its messages.
+    pub tally: Arc<Tally>,
+    /// Where its threads report to.
+    pub events: UnboundedSender<Event>,
+}
+
+impl Consumer {
+    fn report(&self, event: Event) {
+        // Nobody listens any more once the hub is past its deadline.
+        drop(self.events.send(event));
+    }
+
+    /// Messages that are no longer there when the consumer comes to them.
+    fn lost(&self, offsets: Range<Offset>) {
+        self.tally.dropped.add(Dropped::Lost, offsets.end.0 - offsets.start.0);
+        tracing::error!(
+            consumer = %self.name, from = offsets.start.0, to = offsets.end.0,
+            "messages are no longer in the journal: damaged, or removed by hard_max_bytes or when_full"
+        );
+        let consumer = self.name.to_string();
+        self.record(offsets.start, Ending::Lost { consumer, to: offsets.end });
+    }
+
+    /// Records an outcome. What cannot be written now is kept, and written before any cursor passes the message.
+    fn record(&self, offset: Offset, ending: Ending) {
+        let outcome = Outcome { at: SystemTime::now(), offset: Some(offset), ending };
+        if let Err(error) = self.journal.record(&outcome) {
+            tracing::error!(consumer = %self.name, %error, "outcomes cannot be written");
+        }
+    }
+}
+
+/// What a consumer's thread tells the hub.
 #[derive(Debug)]
-pub struct Received {
-    /// The topic frame.
-    pub topic: Topic,
-    /// The body frame, unchanged.
-    pub body: Bytes,
-    /// The endpoint by which it came.
-    pub endpoint: EndpointName,
-    /// When it came.
-    pub at: SystemTime,
+pub enum Event {
+    /// The plugin is started, or needn't be for the hub to be ready.
+    Ready(ConsumerName),
+    /// The plugin did not start, and the hub shall not run without it.
+    StartFailed(ConsumerName, StartError),
+    /// The thread is at its end.
+    Ended(ConsumerName),
+}
+
+/// What a consumer's thread is told.
+#[derive(Debug)]
+pub enum Order {
+    /// End when all before this offset is dealt with.
+    EndAt(Offset),
+    /// Deliver this dead letter once more.
+    Redeliver(DeadLetter),
+    /// Deliver these messages again; ends early when nobody listens to the progress any more.
+    Replay {
+        /// Which.
+        offsets: Range<Offset>,
+        /// How it goes; closed at its end.
+        progress: Sender<ReplayProgress>,
+    },
+}
+
+/// A way to give orders to a consumer's thread.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub(crate) orders: Sender<Order>,
+    pub(crate) waker: Waker,
+}
+
+impl Handle {
+    /// Gives an order; false if the consumer has ended.
+    pub fn order(&self, order: Order) -> bool {
+        let there = self.orders.send(order).is_ok();
+        self.waker.wake_by_ref();
+        there
+    }
 }
 
 /// What became of a consumer's messages since the hub started.
@@ -35,32 +133,35 @@ pub struct Tally {
     received: AtomicU64,
     finished: AtomicU64,
     retries: AtomicU64,
+    replayed: AtomicU64,
+    aside: AtomicU64,
     /// Those that were not finished, by reason.
     pub dropped: DroppedCounters,
 }
 
 impl Tally {
-    /// Messages whose topics matched.
+    /// Messages that were for it, each once.
     pub fn received(&self) -> u64 {
         self.received.load(Relaxed)
     }
 
-    /// Messages that the plugin finished.
+    /// Messages that the plugin finished, replayed and requeued ones included.
     pub fn finished(&self) -> u64 {
         self.finished.load(Relaxed)
-    }
-
-    /// Gives up what has no end yet: the hub stops, and the consumer's thread does not come back.
-    pub(crate) fn abandon(&self) {
-        let ended = self.finished() + self.dropped.total();
-        self.dropped.add(Dropped::Undelivered, self.received().saturating_sub(ended));
     }
 
     /// Attempts after the first one, over all messages.
     pub fn retries(&self) -> u64 {
         self.retries.load(Relaxed)
     }
-}
 
-/// The name of a consumer; unique in a hub.
-pub type ConsumerName = Arc<str>;
+    /// Messages that are set aside now, to be delivered later.
+    pub fn aside(&self) -> u64 {
+        self.aside.load(Relaxed)
+    }
+
+    /// Messages that the operator had delivered again.
+    pub fn replayed(&self) -> u64 {
+        self.replayed.load(Relaxed)
+    }
+}

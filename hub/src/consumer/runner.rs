@@ -1,274 +1,273 @@
-//! A consumer's thread: starts the plugin, feeds it from the inbox, deals with its failures, stops it.
-//!
-//! Messages are handed over in order; one that is retried holds those behind it.
+//! A consumer's thread: reads the journal by the consumer's cursor, and moves the cursor over what has an ending.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
-use plugin_api::loader::Declared;
-use plugin_api::{Delivery, Failure, FailureKind, Host, Instance, StartError};
+use crossbeam_channel::Receiver;
+use journal::{Batch, Cursor, DeadLetter, JournalError, Next, Offset, Reader};
 
-use super::options::{ConsumerOptions, OnStartError};
-use super::{ConsumerName, Received, Tally};
-use crate::outcome::Dropped;
+use super::courier::{Courier, Cut};
+use super::pool::Pool;
+use super::replay::Replay;
+use super::share::{Share, Then};
+use super::wants::Wants;
+use super::{Consumer, Event, Order};
+use crate::plan::PlannedConsumer;
 use crate::throttle::Throttle;
 
-/// As many messages cross the border at once at most.
+/// As many messages are read, and cross the border, at once at most.
 const BATCH: usize = 256;
 
-/// A batch that takes longer is made smaller, so that a slow consumer can be stopped, and is counted, message by
+/// A batch that takes longer is made smaller, so that a slow consumer can be stopped, and its cursor moved, message by
 /// message.
 const LONG: Duration = Duration::from_millis(20);
 
-/// What the thread tells the hub.
-#[derive(Debug)]
-pub enum Event {
-    /// The plugin is started, or needn't be for the hub to be ready.
-    Ready(ConsumerName),
-    /// The plugin did not start, and the hub shall not run without it.
-    StartFailed(ConsumerName, StartError),
-    /// The thread is at its end.
-    Ended(ConsumerName),
+/// How long to wait when the disk cannot be read.
+const UNREADABLE: Duration = Duration::from_secs(1);
+
+/// Who takes the messages: this thread, or several others.
+pub(super) trait Hands {
+    /// As many messages may be handed over now.
+    fn room(&self) -> usize;
+    /// Waits for some of them to be dealt with.
+    fn wait_for_room(&mut self) -> Result<(), Cut>;
+    /// Takes messages, and sees to what is to happen when they are dealt with.
+    fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut>;
+    /// Does what is due.
+    fn settle(&mut self) -> Result<(), Cut>;
+    /// Whether messages that were handed over are not dealt with.
+    fn is_busy(&self) -> bool;
+    /// When to settle at the latest.
+    fn next_due(&self) -> Option<Instant>;
+    /// Delivers a dead letter once more.
+    fn redeliver(&mut self, letter: DeadLetter);
+    /// Stops the plugin's instances.
+    fn stop(self: Box<Self>);
+}
+
+/// The thread's own instance.
+struct Own {
+    courier: Courier,
+    size: usize,
+}
+
+impl Hands for Own {
+    fn room(&self) -> usize {
+        self.size
+    }
+
+    fn wait_for_room(&mut self) -> Result<(), Cut> {
+        Ok(())
+    }
+
+    fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut> {
+        let started = Instant::now();
+        self.courier.deliver(&share.entries(), share.replayed, |offset| then.some(offset))?;
+        then.all();
+        let long = started.elapsed() > LONG;
+        self.size = if long { self.size.div_ceil(2) } else { (self.size * 2).min(BATCH) };
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), Cut> {
+        self.courier.deliver_due()
+    }
+
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.courier.next_due()
+    }
+
+    fn redeliver(&mut self, letter: DeadLetter) {
+        self.courier.redeliver(&letter);
+    }
+
+    fn stop(self: Box<Self>) {
+        self.courier.stop();
+    }
 }
 
 /// Everything that the thread needs.
 pub struct Runner {
-    /// The consumer's name.
-    pub name: ConsumerName,
-    /// Its plugin.
-    pub declared: Declared,
-    /// The plugin's configuration, as JSON.
-    pub config: String,
-    /// The operator's decisions about it.
-    pub options: ConsumerOptions,
-    /// The hub as the plugin sees it.
-    pub host: Arc<dyn Host>,
-    /// Its messages; closed when no more will come.
-    pub inbox: Receiver<Arc<Received>>,
-    /// Closed when the hub can't wait any longer.
-    pub halt: Receiver<()>,
-    /// Closed when the hub begins to stop: what has not started by then is not tried again.
-    pub stopping: Receiver<()>,
-    /// What becomes of the messages.
-    pub tally: Arc<Tally>,
-    /// Where to report to.
-    pub events: tokio::sync::mpsc::UnboundedSender<Event>,
+    /// Whose it is.
+    pub consumer: Arc<Consumer>,
+    /// Where it is.
+    pub cursor: Cursor,
+    /// Reads from there.
+    pub reader: Reader,
+    /// What it is told.
+    pub orders: Receiver<Order>,
 }
 
 impl Runner {
-    /// Runs until the inbox is closed and empty, the hub halts, or the plugin gives up.
-    pub fn run(mut self) {
-        let _ended = Ended { name: self.name.clone(), events: self.events.clone() };
-        let reason = match self.start() {
-            Some(instance) => {
-                self.report(Event::Ready(self.name.clone()));
-                self.feed(instance)
-            }
-            None if closed_within(&self.stopping, Duration::ZERO) => Dropped::Undelivered,
-            None => Dropped::ConsumerEnded,
+    /// Runs until it is told to end, the hub halts, or the plugin gives up.
+    pub fn run(self, planned: &PlannedConsumer) {
+        let Self { consumer, cursor, reader, orders } = self;
+        let _ended = Ended(Arc::clone(&consumer));
+        let hands: Option<Box<dyn Hands>> = if consumer.options.workers == 1 {
+            let instance = consumer.start(|event| consumer.report(event));
+            let courier = instance.map(|instance| Courier::new(Arc::clone(&consumer), instance));
+            courier.map(|courier| Box::new(Own { courier, size: 1 }) as _)
+        } else {
+            Pool::start(&consumer, &reader.waker()).map(|pool| Box::new(pool) as _)
         };
-        self.tally.dropped.add(reason, self.inbox.try_iter().count() as u64);
+        let Some(hands) = hands else { return };
+        let wants = Wants::new(&planned.topics, &planned.inbound);
+        let (buried, replays, troubles) = Default::default();
+        let mut reading =
+            Reading { consumer, cursor, reader, wants, orders, hands, buried, replays, end: None, troubles };
+        reading.recall();
+        let cut = reading.run();
+        tracing::debug!(
+            consumer = %reading.consumer.name, ?cut, position = reading.cursor.position().0, "reads no further"
+        );
+        reading.hands.stop();
     }
-
-    fn report(&self, event: Event) {
-        // Nobody listens any more once the hub is past its deadline.
-        drop(self.events.send(event));
-    }
-
-    /// The started plugin; `None` when the hub does without, is stopping, or was told of the failure.
-    fn start(&mut self) -> Option<Instance> {
-        let mut backoff = Backoff::default();
-        let mut told = false;
-        loop {
-            let error = match self.declared.start(&self.config, Arc::clone(&self.host)) {
-                Ok(instance) => {
-                    if told {
-                        tracing::info!(consumer = %self.name, "consumer started");
-                    }
-                    return Some(instance);
-                }
-                Err(error) => error,
-            };
-            match self.options.on_start_error {
-                OnStartError::Retry if error.is_retryable() => {
-                    let wait = backoff.next();
-                    tracing::warn!(
-                        consumer = %self.name, error = error.reason(), retry_in = ?wait, "consumer did not start"
-                    );
-                    if !std::mem::replace(&mut told, true) {
-                        self.report(Event::Ready(self.name.clone()));
-                    }
-                    if closed_within(&self.stopping, wait) {
-                        return None;
-                    }
-                }
-                OnStartError::Ignore => {
-                    tracing::error!(
-                        consumer = %self.name, error = error.reason(),
-                        "consumer did not start; the hub runs without it, as on_start_error = \"ignore\" says"
-                    );
-                    self.report(Event::Ready(self.name.clone()));
-                    return None;
-                }
-                OnStartError::Fail | OnStartError::Retry => {
-                    self.report(Event::StartFailed(self.name.clone(), error));
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// Feeds the plugin until the inbox is closed and empty, and stops it. Why what is left is not delivered.
-    fn feed(&mut self, mut instance: Instance) -> Dropped {
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut size = 1;
-        let mut failures = Throttle::default();
-        let mut reason = Dropped::Undelivered;
-        while let Ok(first) = self.inbox.recv() {
-            batch.push(first);
-            batch.extend(self.inbox.try_iter().take(size - 1));
-            let started = Instant::now();
-            if let Err(Cut { left, why }) = self.hand_over(&mut instance, &batch, &mut failures) {
-                self.tally.dropped.add(why, left as u64);
-                reason = why;
-                break;
-            }
-            size = if started.elapsed() > LONG { size.div_ceil(2) } else { (size * 2).min(BATCH) };
-            batch.clear();
-        }
-        if let Err(panic) = instance.stop() {
-            tracing::error!(consumer = %self.name, error = %panic, "consumer did not stop cleanly");
-        }
-        reason
-    }
-
-    /// Hands a batch over until all of it has an end, or the consumer goes no further.
-    fn hand_over(
-        &self,
-        instance: &mut Instance,
-        batch: &[Arc<Received>],
-        failures: &mut Throttle,
-    ) -> Result<(), Cut> {
-        let mut done = 0;
-        let mut attempt = 1;
-        let mut backoff = Backoff::default();
-        while done < batch.len() {
-            if closed_within(&self.halt, Duration::ZERO) {
-                return Err(Cut { left: batch.len() - done, why: Dropped::Undelivered });
-            }
-            // A message that is retried goes alone, so that only it is on a later attempt.
-            let end = if attempt > 1 { done + 1 } else { batch.len() };
-            let deliveries: Vec<_> =
-                batch[done..end].iter().map(|message| delivery(message, attempt)).collect();
-            let consumed = instance.consume(&deliveries);
-            self.tally.finished.fetch_add(consumed.done as u64, Relaxed);
-            done += consumed.done;
-            if consumed.done > 0 {
-                attempt = 1;
-                backoff = Backoff::default();
-            }
-            let Some(failure) = consumed.failure else { continue };
-            match self.verdict(&failure, attempt) {
-                Verdict::Again => {
-                    attempt += 1;
-                    self.tally.retries.fetch_add(1, Relaxed);
-                    let wait = failure.retry_after().unwrap_or_else(|| backoff.next());
-                    tracing::debug!(consumer = %self.name, reason = failure.reason(), retry_in = ?wait, attempt, "retry");
-                    if closed_within(&self.halt, wait) {
-                        return Err(Cut { left: batch.len() - done, why: Dropped::Undelivered });
-                    }
-                }
-                Verdict::Give(reason) => {
-                    self.tally.dropped.add(reason, 1);
-                    if let Some(suppressed) = failures.pass() {
-                        tracing::error!(
-                            consumer = %self.name, topic = %batch[done].topic, endpoint = %batch[done].endpoint,
-                            reason = reason.word(), attempt, error = failure.reason(), suppressed,
-                            "message dropped"
-                        );
-                    }
-                    (done, attempt, backoff) = (done + 1, 1, Backoff::default());
-                }
-                Verdict::End => {
-                    tracing::error!(
-                        consumer = %self.name, error = failure.reason(),
-                        "consumer asked to be stopped; it gets no more messages until the hub is restarted"
-                    );
-                    return Err(Cut { left: batch.len() - done, why: Dropped::ConsumerEnded });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn verdict(&self, failure: &Failure, attempt: u32) -> Verdict {
-        match failure.kind() {
-            FailureKind::Retry if attempt < self.options.max_attempts => Verdict::Again,
-            FailureKind::Retry => Verdict::Give(Dropped::GaveUp),
-            FailureKind::Drop => Verdict::Give(Dropped::ByPlugin),
-            FailureKind::Panic => Verdict::Give(Dropped::Panicked),
-            FailureKind::Stop => Verdict::End,
-        }
-    }
-}
-
-/// Waits, and says whether the channel was closed meanwhile.
-fn closed_within(channel: &Receiver<()>, wait: Duration) -> bool {
-    if wait.is_zero() {
-        return matches!(channel.try_recv(), Err(TryRecvError::Disconnected));
-    }
-    matches!(channel.recv_timeout(wait), Err(RecvTimeoutError::Disconnected))
 }
 
 /// Says at the thread's end, whatever brings it about, that it is there.
-struct Ended {
-    name: ConsumerName,
-    events: tokio::sync::mpsc::UnboundedSender<Event>,
-}
+struct Ended(Arc<Consumer>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        drop(self.events.send(Event::Ended(self.name.clone())));
+        self.0.report(Event::Ended(self.0.name.clone()));
     }
 }
 
-/// A batch that was not handed over whole.
-struct Cut {
-    left: usize,
-    why: Dropped,
+/// The consumer reading.
+struct Reading {
+    consumer: Arc<Consumer>,
+    cursor: Cursor,
+    reader: Reader,
+    wants: Wants,
+    orders: Receiver<Order>,
+    hands: Box<dyn Hands>,
+    /// Messages that the cursor has not passed, because of a crash, and that are dead letters already.
+    buried: BTreeSet<Offset>,
+    replays: VecDeque<Replay>,
+    end: Option<Offset>,
+    troubles: Throttle,
 }
 
-/// What to do with a message that failed.
-enum Verdict {
-    Again,
-    Give(Dropped),
-    End,
-}
-
-fn delivery(message: &Received, attempt: u32) -> Delivery<'_> {
-    Delivery {
-        received: message.at,
-        attempt,
-        ..Delivery::new(&message.topic, &message.body, message.endpoint.as_str())
+impl Reading {
+    /// Takes up what was set aside when the hub last ended.
+    fn recall(&mut self) {
+        let position = self.cursor.position();
+        for letter in self.consumer.journal.dead_letters() {
+            if letter.consumer != *self.consumer.name {
+                continue;
+            }
+            if letter.offset >= position {
+                self.buried.insert(letter.offset);
+            }
+            if letter.requeued {
+                self.hands.redeliver(letter);
+            }
+        }
     }
-}
 
-/// Waits that double from 100 ms to a minute, each shortened at random by up to a half, so that consumers of
-/// the same broken service don't come back to it all at once.
-struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(Duration::from_millis(100))
+    fn run(&mut self) -> Result<(), Cut> {
+        loop {
+            while let Ok(order) = self.orders.try_recv() {
+                self.follow(order);
+            }
+            if self.consumer.calls.halted() {
+                return Err(Cut::Halted);
+            }
+            self.hands.settle()?;
+            if self.is_over() {
+                return Ok(());
+            }
+            self.replay()?;
+            self.read()?;
+        }
     }
-}
 
-impl Backoff {
-    fn next(&mut self) -> Duration {
-        let wait = self.0.mul_f64(1.0 - fastrand::f64() / 2.0);
-        self.0 = (self.0 * 2).min(Duration::from_secs(60));
-        wait
+    fn follow(&mut self, order: Order) {
+        match order {
+            Order::EndAt(offset) => self.end = Some(offset),
+            Order::Redeliver(letter) => self.hands.redeliver(letter),
+            Order::Replay { offsets, progress } => {
+                self.replays.push_back(Replay::new(&self.consumer.journal, offsets, progress));
+            }
+        }
+    }
+
+    /// Whether all that it has to deal with is dealt with.
+    fn is_over(&self) -> bool {
+        // In a durable journal, what is set aside comes back at the next start.
+        let aside = !self.consumer.calls.durable && self.consumer.tally.aside() > 0;
+        self.end.is_some_and(|end| self.reader.position() >= end) && !aside && !self.hands.is_busy()
+    }
+
+    /// Reads on, waiting if there is nothing.
+    fn read(&mut self) -> Result<(), Cut> {
+        let room = self.hands.room();
+        if room == 0 {
+            return self.hands.wait_for_room();
+        }
+        // A replay goes on meanwhile.
+        let deadline = if self.replays.is_empty() { self.hands.next_due() } else { Some(Instant::now()) };
+        match self.reader.next_batch(room.min(BATCH), deadline) {
+            Ok(Next::Batch(batch)) => {
+                let picks = self.picks(&batch);
+                let then = Then::Commit(self.cursor.clone(), batch.end());
+                self.hands.hand_over(Share { batch, picks, replayed: false }, then)
+            }
+            Ok(Next::Gap(gap)) => {
+                self.consumer.lost(gap.offsets.clone());
+                // Else the cursor passes it with the next batch.
+                if !self.hands.is_busy() {
+                    self.cursor.commit(gap.offsets.end);
+                }
+                Ok(())
+            }
+            Ok(Next::TimedOut | Next::Woken) => Ok(()),
+            Ok(Next::Closed) => Err(Cut::Halted),
+            Err(error) => self.trouble(&error),
+        }
+    }
+
+    /// Which of these are for the consumer.
+    fn picks(&mut self, batch: &Batch) -> Vec<usize> {
+        let wanted = batch.iter().enumerate().filter(|(_, entry)| self.wants.has(entry));
+        let mut picks: Vec<usize> = wanted.map(|(place, _)| place).collect();
+        self.consumer.tally.received.fetch_add(picks.len() as u64, Relaxed);
+        if !self.buried.is_empty() {
+            let first = batch.iter().map(|entry| entry.offset()).collect::<Vec<_>>();
+            picks.retain(|pick| !self.buried.remove(&first[*pick]));
+        }
+        picks
+    }
+
+    /// Goes on with a replay, a batch at a time, so that what comes in now doesn't wait for it.
+    fn replay(&mut self) -> Result<(), Cut> {
+        let room = self.hands.room();
+        let Some(replay) = self.replays.front_mut().filter(|_| room > 0) else { return Ok(()) };
+        match replay.next(room.min(BATCH), &mut self.wants) {
+            Ok(Some((share, then))) => {
+                self.consumer.tally.replayed.fetch_add(share.picks.len() as u64, Relaxed);
+                self.hands.hand_over(share, then)
+            }
+            Ok(None) => {
+                self.replays.pop_front();
+                Ok(())
+            }
+            Err(error) => self.trouble(&error),
+        }
+    }
+
+    fn trouble(&mut self, error: &JournalError) -> Result<(), Cut> {
+        if let Some(suppressed) = self.troubles.pass() {
+            tracing::error!(
+                consumer = %self.consumer.name, %error, suppressed, "cannot read the journal; trying again"
+            );
+        }
+        self.consumer.calls.pause(UNREADABLE)
     }
 }

@@ -3,80 +3,90 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
-use settings::Settings;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use journal::{Journal, Offset, Start};
+use settings::{JournalMode, Settings};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::StartUpError;
-use crate::consumer::inbox::Inbox;
-use crate::consumer::runner::{Event, Runner};
-use crate::consumer::{ConsumerName, Tally};
+use crate::consumer::options;
+use crate::consumer::runner::Runner;
+use crate::consumer::{Calls, Consumer, ConsumerName, Event, Handle, Order, Tally};
 use crate::outbound::{ConsumerHost, Outbound};
 use crate::plan::Plan;
 
 /// The consumers' threads.
 pub(super) struct Consumers {
-    tallies: Vec<(ConsumerName, Arc<Tally>)>,
+    all: Vec<Running>,
     /// Those whose threads have not ended.
     pub(super) running: Vec<ConsumerName>,
     /// What the threads say.
     pub(super) events: UnboundedReceiver<Event>,
+    /// What they are all told.
+    calls: Calls,
     /// Dropped to halt them.
     halt: Option<Sender<()>>,
-    /// Dropped to end the retries of those that have not started.
+    /// Dropped to end the retries of those that have not started, and of messages in retry.
     stopping: Option<Sender<()>>,
+}
+
+/// A consumer's thread.
+struct Running {
+    name: ConsumerName,
+    handle: Handle,
+    has_inbound: bool,
+    tally: Arc<Tally>,
 }
 
 impl Consumers {
     pub(super) fn spawn(
         plan: &Plan,
         settings: &Settings,
+        journal: &Arc<Journal>,
         outbound: &Arc<Outbound>,
-    ) -> Result<(Self, Vec<Inbox>), StartUpError> {
-        let (events_in, events) = unbounded_channel();
+    ) -> Result<Self, StartUpError> {
+        let (reports, events) = unbounded_channel();
         let (halt, halted) = bounded(0);
         let (stopping, stops) = bounded(0);
+        let durable = settings.journal.mode == JournalMode::Durable;
         let mut consumers = Self {
-            tallies: Vec::new(),
+            all: Vec::new(),
             running: Vec::new(),
             events,
+            calls: Calls { halt: halted, stopping: stops, durable },
             halt: Some(halt),
             stopping: Some(stopping),
         };
-        let mut inboxes = Vec::new();
         for planned in &plan.consumers {
             let name = planned.installed.name.clone();
             let tally = Arc::new(Tally::default());
-            let capacity = planned.options.inbox.unwrap_or(settings.hub.inbox);
-            let (inbox, messages) = Inbox::new(
-                name.clone(),
-                capacity,
-                settings.hub.inbox_wait,
-                halted.clone(),
-                Arc::clone(&tally),
-            );
-            let runner = Runner {
+            let cursor = journal.register(&name, start(planned.options.start))?;
+            let reader = cursor.reader();
+            let (orders, ordered) = unbounded();
+            let handle = Handle { orders, waker: reader.waker() };
+            let consumer = Consumer {
                 name: name.clone(),
                 declared: planned.installed.declared.clone(),
                 config: planned.config.clone(),
                 options: planned.options.clone(),
                 host: Arc::new(ConsumerHost { consumer: name.clone(), outbound: Arc::clone(outbound) }),
-                inbox: messages,
-                halt: halted.clone(),
-                stopping: stops.clone(),
+                journal: Arc::clone(journal),
+                calls: consumers.calls.clone(),
                 tally: Arc::clone(&tally),
-                events: events_in.clone(),
+                events: reports.clone(),
             };
+            let runner = Runner { consumer: Arc::new(consumer), cursor, reader, orders: ordered };
+            let planned = planned.clone();
+            let has_inbound = !planned.inbound.is_empty();
             // The kernel cuts a thread's name at 15 bytes.
             std::thread::Builder::new()
                 .name(name.to_string())
-                .spawn(|| runner.run())
+                .spawn(move || runner.run(&planned))
                 .map_err(|error| StartUpError::System("start a consumer's thread", error))?;
-            consumers.tallies.push((name.clone(), tally));
+            consumers.all.push(Running { name: name.clone(), handle, has_inbound, tally });
             consumers.running.push(name);
-            inboxes.push(inbox);
         }
-        Ok((consumers, inboxes))
+        Ok(consumers)
     }
 
     /// Waits until every consumer is up.
@@ -104,9 +114,22 @@ impl Consumers {
         }
     }
 
-    /// Waits until all of those that `meant` holds for have ended. May be given up and called again.
-    pub(super) async fn ended(&mut self, meant: impl Fn(&ConsumerName) -> bool) {
-        while self.running.iter().any(&meant) {
+    /// Those that get only what is subscribed to.
+    pub(super) fn without_inbound(&self) -> Vec<Handle> {
+        self.all.iter().filter(|running| !running.has_inbound).map(|running| running.handle.clone()).collect()
+    }
+
+    /// Tells all to end when they have dealt with what is before `offset`.
+    pub(super) fn end_at(&self, offset: Offset) {
+        for running in &self.all {
+            running.handle.order(Order::EndAt(offset));
+        }
+    }
+
+    /// Waits until all, or all without an inbound endpoint, have ended. May be given up and called again.
+    pub(super) async fn ended(&mut self, with_inbound: bool) {
+        let last = |name: &ConsumerName| self.all.iter().any(|it| it.name == *name && it.has_inbound);
+        while self.running.iter().any(|name| with_inbound || !last(name)) {
             match self.events.recv().await {
                 Some(Event::Ended(name)) => self.running.retain(|running| *running != name),
                 Some(Event::Ready(_) | Event::StartFailed(..)) => {}
@@ -115,24 +138,35 @@ impl Consumers {
         }
     }
 
-    /// Tells those that have not started not to try again.
+    /// Closed when the hub can't wait any longer.
+    pub(super) fn halted(&self) -> Receiver<()> {
+        self.calls.halt.clone()
+    }
+
+    /// Tells all that the hub begins to stop.
     pub(super) fn stop_starting(&mut self) {
         self.stopping = None;
     }
 
-    /// Tells all to end after the message in hand, and intake not to wait for them.
+    /// Tells all to end after the message in hand, and intake not to wait for the journal.
     pub(super) fn halt(&mut self) {
         self.halt = None;
     }
 
-    /// Gives up those that have not ended, and counts what they leave; who they are.
+    /// Gives up those that have not ended; who they are.
     pub(super) fn abandon(&mut self) -> Vec<ConsumerName> {
-        let abandoned = self.tallies.iter().filter(|(name, _)| self.running.contains(name));
-        abandoned.for_each(|(_, tally)| tally.abandon());
         std::mem::take(&mut self.running)
     }
 
     pub(super) fn tallies(&self) -> impl Iterator<Item = (&ConsumerName, &Tally)> {
-        self.tallies.iter().map(|(name, tally)| (name, &**tally))
+        self.all.iter().map(|running| (&running.name, &*running.tally))
+    }
+}
+
+fn start(start: options::Start) -> Start {
+    match start {
+        options::Start::New => Start::New,
+        options::Start::Earliest => Start::Earliest,
+        options::Start::At(time) => Start::At(time),
     }
 }

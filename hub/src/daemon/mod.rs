@@ -8,21 +8,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{BusError, Context};
+use journal::{Journal, JournalError};
 use plugin_api::StartError;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use settings::Settings;
+use settings::{JournalMode, Settings};
 
 use self::consumers::Consumers;
-use self::receiving::Receiving;
+use self::receiving::{Needs, Receiving};
 use self::signals::Signals;
-use crate::consumer::ConsumerName;
-use crate::consumer::runner::Event;
+use crate::consumer::{ConsumerName, Event};
 use crate::exit::Exit;
 use crate::intake::Phase;
 use crate::outbound::Outbound;
+use crate::outcome::Rejected;
 use crate::plan::Plan;
 use crate::report;
+use crate::storage::{Housekeeping, Storage};
 
 /// How long the hub waits for its own subscriptions to reach its own publishers, and for what was published to leave.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -42,6 +44,9 @@ pub enum StartUpError {
     /// A socket.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// The journal.
+    #[error("hub.state_dir: {0}")]
+    Journal(#[from] JournalError),
     /// A thread or signal handler could not be had.
     #[error("cannot {0}: {1}")]
     System(&'static str, std::io::Error),
@@ -56,6 +61,7 @@ impl StartUpError {
             Self::Consumer(..) | Self::Deadline(..) => Exit::Plugin,
             Self::Bus(BusError::Bind { .. } | BusError::AllInUse { .. }) => Exit::Address,
             Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => Exit::Config,
+            Self::Journal(_) => Exit::State,
             Self::Bus(_) | Self::System(..) => Exit::Failed,
             Self::Stopped => Exit::Clean,
         }
@@ -92,17 +98,35 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
         Ok(context) => context,
         Err(error) => return failed(&error.into()),
     };
+    let Storage { journal, appender, seen } = match Storage::open(settings) {
+        Ok(storage) => storage,
+        Err(error) => return failed(&error.into()),
+    };
+    report::unread(plan, &journal);
     let outbound = Arc::new(Outbound::new(context.clone(), settings.clone()));
-    let (mut consumers, inboxes) = match Consumers::spawn(plan, settings, &outbound) {
-        Ok(spawned) => spawned,
+    let mut consumers = match Consumers::spawn(plan, settings, &journal, &outbound) {
+        Ok(consumers) => consumers,
         Err(error) => return failed(&error),
     };
+    let housekeeping = Arc::new(Housekeeping::new(Arc::clone(&journal), &settings.journal));
+    let (keep_house, house_kept) = crossbeam_channel::bounded::<()>(0);
     let started = tokio::select! {
         started = consumers.started(settings.hub.start_deadline) => started,
         () = signals.stop() => Err(StartUpError::Stopped),
     };
+    let needs = Needs {
+        appender,
+        seen,
+        housekeeping: Arc::clone(&housekeeping),
+        consumers: consumers.without_inbound(),
+        halt: consumers.halted(),
+    };
     let running = started.and_then(|()| {
-        let receiving = Receiving::start(&context, plan, settings, inboxes)?;
+        let receiving = Receiving::start(&context, plan, settings, needs)?;
+        std::thread::Builder::new()
+            .name("housekeeping".to_owned())
+            .spawn(move || housekeeping.run(&house_kept))
+            .map_err(|error| StartUpError::System("start the housekeeping thread", error))?;
         outbound.settle(&plan.subscribed, &plan.prefixes(), SETTLE);
         Ok(receiving)
     });
@@ -123,11 +147,8 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     consumers.stop_starting();
     let deadline = Instant::now() + settings.hub.drain_deadline;
     tracing::info!(within = ?settings.hub.drain_deadline, "stopping: handing out what was received");
-    let inbound = |name: &ConsumerName| {
-        plan.consumers.iter().any(|planned| planned.installed.name == *name && !planned.inbound.is_empty())
-    };
     let in_time = tokio::select! {
-        () = hand_out(&mut consumers, receiving.as_mut(), &outbound, inbound) => true,
+        () = hand_out(&mut consumers, receiving.as_mut(), &journal, &outbound) => true,
         () = tokio::time::sleep_until(deadline.into()) => false,
         () = signals.stop() => {
             tracing::warn!("told to stop a second time: stopping at once");
@@ -136,12 +157,16 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     };
     if !in_time {
         consumers.halt();
+        if settings.journal.mode == JournalMode::Memory {
+            // Intake may be waiting for room that nobody makes any more.
+            journal.close().ok();
+        }
         let rest = async {
             if let Some(receiving) = &mut receiving {
                 receiving.set(Phase::Closed);
                 receiving.ended().await;
             }
-            consumers.ended(|_| true).await;
+            consumers.ended(true).await;
         };
         if tokio::time::timeout(HALT_GRACE, rest).await.is_err() {
             tracing::warn!("not everything has ended");
@@ -150,13 +175,31 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     let abandoned = consumers.abandon();
     let patience = if in_time { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
     let sent = close(&outbound, patience.max(settings.zmq.linger), &mut signals).await;
-    report::stopped(receiving.as_ref().map(|receiving| &*receiving.tally), consumers.tallies());
+    drop(keep_house);
+    let closed = on_a_thread("journal", {
+        let journal = Arc::clone(&journal);
+        move || journal.close()
+    });
+    let stored = match closed.await {
+        Some(Err(error)) => {
+            tracing::error!(%error, "the journal was not closed cleanly");
+            false
+        }
+        _ => true,
+    };
+    report::stopped(
+        receiving.as_ref().map(|receiving| &*receiving.tally),
+        consumers.tallies(),
+        &journal.consumers(),
+    );
     for name in &abandoned {
         tracing::error!(consumer = %name, "consumer did not stop in time; it is abandoned");
     }
-    let delivered = abandoned.is_empty() && report::undelivered(consumers.tallies()) == 0;
+    let left = settings.journal.mode == JournalMode::Memory && report::left(plan, &journal.consumers()) > 0;
+    let not_stored = receiving.as_ref().map_or(0, |it| it.tally.rejected.get(Rejected::NotStored)) > 0;
+    let delivered = abandoned.is_empty() && !left && !not_stored;
     match exit {
-        Exit::Clean if receiving.is_some_and(|receiving| receiving.failed()) => Exit::Failed,
+        Exit::Clean if !stored || receiving.is_some_and(|receiving| receiving.failed()) => Exit::Failed,
         Exit::Clean if !(delivered && sent) => Exit::Undelivered,
         exit => exit,
     }
@@ -167,20 +210,23 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
 async fn hand_out(
     consumers: &mut Consumers,
     mut receiving: Option<&mut Receiving>,
+    journal: &Journal,
     outbound: &Arc<Outbound>,
-    inbound: impl Fn(&ConsumerName) -> bool,
 ) {
-    if let Some(receiving) = &receiving {
-        receiving.set(Phase::InboundOnly);
+    match &receiving {
+        // It tells consumers how far to go when it has left its endpoints.
+        Some(receiving) if !receiving.failed() => receiving.set(Phase::InboundOnly),
+        _ => consumers.end_at(journal.next()),
     }
-    consumers.ended(|name| !inbound(name)).await;
+    consumers.ended(false).await;
     let flushing = Arc::clone(outbound);
     on_a_thread("flush", move || flushing.flush(SETTLE)).await;
     if let Some(receiving) = &mut receiving {
         receiving.set(Phase::Closed);
         receiving.ended().await;
     }
-    consumers.ended(|_| true).await;
+    consumers.end_at(journal.next());
+    consumers.ended(true).await;
 }
 
 /// Closes the publishers, which may take as long as `patience` or until a signal; whether all was sent.

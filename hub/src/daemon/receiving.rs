@@ -1,17 +1,19 @@
 //! The intake's thread: its endpoints opened, the thread started, moved on and waited for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bus::{BusError, Context, Prefixes, Subscribe};
+use crossbeam_channel::Receiver;
+use journal::{Appender, Seen};
 use message::Router;
 use settings::Settings;
 use tokio::sync::oneshot;
 
 use super::StartUpError;
-use crate::consumer::inbox::Inbox;
+use crate::consumer::Handle;
 use crate::intake::{AtomicPhase, Intake, IntakeTally, Phase};
 use crate::plan::Plan;
+use crate::storage::Housekeeping;
 
 /// The intake's thread.
 pub(super) struct Receiving {
@@ -24,12 +26,23 @@ pub(super) struct Receiving {
     failed: bool,
 }
 
+/// What the thread needs besides its endpoints.
+pub(super) struct Needs {
+    pub(super) appender: Appender,
+    pub(super) seen: Seen,
+    pub(super) housekeeping: Arc<Housekeeping>,
+    /// The consumers without an inbound endpoint.
+    pub(super) consumers: Vec<Handle>,
+    /// Closed when the hub can't wait any longer.
+    pub(super) halt: Receiver<()>,
+}
+
 impl Receiving {
     pub(super) fn start(
         context: &Context,
         plan: &Plan,
         settings: &Settings,
-        inboxes: Vec<Inbox>,
+        needs: Needs,
     ) -> Result<Self, StartUpError> {
         let mut subscriber = context.subscriber()?;
         for endpoint in &plan.inbound {
@@ -43,19 +56,17 @@ impl Receiving {
         for endpoint in subscribed {
             subscriber.connect(endpoint, &prefixes)?;
         }
-        let mut inbound: HashMap<_, Vec<usize>> = HashMap::new();
-        for (n, consumer) in plan.consumers.iter().enumerate() {
-            for name in &consumer.inbound {
-                inbound.entry(name.clone()).or_default().push(n);
-            }
-        }
         let (waker, phase, tally) = (subscriber.waker(), Arc::default(), Arc::default());
         let (at_end, end) = oneshot::channel();
         let intake = Intake {
             subscriber,
             router: Router::new(plan.patterns()),
-            inbound,
-            inboxes: inboxes.into_iter().map(Some).collect(),
+            inbound: plan.inbound.iter().map(|endpoint| endpoint.name.clone()).collect(),
+            appender: needs.appender,
+            housekeeping: needs.housekeeping,
+            seen: (!settings.journal.dedup_window.is_zero()).then_some(needs.seen),
+            consumers: needs.consumers,
+            halt: needs.halt,
             max_body_bytes: settings.hub.max_body_bytes,
             tally: Arc::clone(&tally),
             phase: Arc::clone(&phase),

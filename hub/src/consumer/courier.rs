@@ -1,0 +1,279 @@
+//! Hands messages to one instance of a consumer until each has an ending, and records every ending but success.
+//!
+//! Endings are in the journal before the caller may move the cursor past them. The courier does not move it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant, SystemTime};
+
+use journal::{Attempt, DeadLetter, Ending, Entry, Journal, JournalError, Offset};
+use plugin_api::{Delivery, Failure, FailureKind, Instance};
+
+use super::Consumer;
+use super::aside::{Aside, Failing};
+use super::backoff::Backoff;
+use super::options::OnRetry;
+use crate::outcome::Dropped;
+use crate::throttle::Throttle;
+
+/// Hands messages to an instance.
+pub(super) struct Courier {
+    consumer: Arc<Consumer>,
+    instance: Instance,
+    backoff: Backoff,
+    aside: Aside,
+    failures: Throttle,
+}
+
+/// Why no more can be delivered. What has no ending yet stays in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The hub stops.
+    Halted,
+    /// The consumer asked for it.
+    Ended,
+}
+
+/// What a failure means for its message.
+enum Fate {
+    /// It is tried again after this time.
+    Again(Duration),
+    /// It is dealt with, for now or for good.
+    Over,
+}
+
+impl Courier {
+    pub(super) fn new(consumer: Arc<Consumer>, instance: Instance) -> Self {
+        let backoff = Backoff { min: consumer.options.retry_min, max: consumer.options.retry_max };
+        Self { consumer, instance, backoff, aside: Aside::default(), failures: Throttle::default() }
+    }
+
+    /// Delivers these, in order. `passed` is told of each offset up to which all have an ending, or are set aside.
+    pub(super) fn deliver(
+        &mut self,
+        entries: &[Entry<'_>],
+        replayed: bool,
+        mut passed: impl FnMut(Offset),
+    ) -> Result<(), Cut> {
+        let mut done = 0;
+        let mut failing: Option<Failing> = None;
+        while let Some(next) = entries.get(done) {
+            if self.consumer.calls.halted() {
+                return Err(Cut::Halted);
+            }
+            // One that is retried goes alone, so that only it is on a later attempt.
+            let (end, attempt) =
+                failing.map_or((entries.len(), 1), |failing| (done + 1, failing.attempts + 1));
+            let started = Instant::now();
+            let deliveries: Vec<_> =
+                entries[done..end].iter().map(|entry| delivery(entry, attempt, replayed)).collect();
+            let consumed = self.instance.consume(&deliveries);
+            self.consumer.tally.finished.fetch_add(consumed.done as u64, Relaxed);
+            if consumed.done > 0 {
+                done += consumed.done;
+                failing = None;
+                passed(entries[done - 1].offset().next());
+            }
+            let Some(failure) = consumed.failure else { continue };
+            let Some(entry) = entries.get(done) else { break };
+            let now = failing.get_or_insert_with(|| Failing::new(entry.offset()));
+            debug_assert!(now.offset == entry.offset() && next.offset() <= now.offset);
+            match self.failed(now, entry, &failure, started.elapsed(), self.consumer.options.on_retry)? {
+                Fate::Again(wait) => self.consumer.calls.pause(wait)?,
+                Fate::Over => {
+                    done += 1;
+                    failing = None;
+                    passed(entry.offset().next());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When the next message that was set aside is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.aside.next_due()
+    }
+
+    /// Sets a dead letter that was requeued aside, to be delivered at once.
+    pub(super) fn redeliver(&mut self, letter: &DeadLetter) {
+        self.set_aside(Failing::from(letter), Duration::ZERO);
+    }
+
+    /// Delivers what was set aside and is due.
+    pub(super) fn deliver_due(&mut self) -> Result<(), Cut> {
+        while let Some(mut failing) = self.aside.take_due() {
+            self.consumer.tally.aside.fetch_sub(1, Relaxed);
+            if self.consumer.calls.halted() {
+                return Err(Cut::Halted);
+            }
+            let message = match self.consumer.journal.get(failing.offset) {
+                Ok(message) => message,
+                Err(error) => {
+                    self.complain(&error);
+                    self.set_aside(failing, self.backoff.max);
+                    continue;
+                }
+            };
+            let Some(message) = message else {
+                self.consumer.lost(failing.offset..failing.offset.next());
+                self.unbury(&failing)?;
+                continue;
+            };
+            for entry in message.iter() {
+                let started = Instant::now();
+                let consumed = self.instance.consume(&[delivery(&entry, failing.attempts + 1, false)]);
+                let Some(failure) = consumed.failure.filter(|_| consumed.done == 0) else {
+                    self.consumer.tally.finished.fetch_add(1, Relaxed);
+                    self.unbury(&failing)?;
+                    continue;
+                };
+                // It has let others pass already.
+                let fate =
+                    self.failed(&mut failing, &entry, &failure, started.elapsed(), OnRetry::Continue)?;
+                if let Fate::Again(wait) = fate {
+                    self.set_aside(failing, wait);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set_aside(&mut self, failing: Failing, wait: Duration) {
+        self.consumer.tally.aside.fetch_add(1, Relaxed);
+        self.aside.put(failing, wait);
+    }
+
+    /// Lets the plugin tidy up.
+    pub(super) fn stop(self) {
+        if let Err(panic) = self.instance.stop() {
+            tracing::error!(consumer = %self.consumer.name, error = %panic, "consumer did not stop cleanly");
+        }
+    }
+
+    /// Decides on a failed attempt, and records it.
+    fn failed(
+        &mut self,
+        failing: &mut Failing,
+        entry: &Entry<'_>,
+        failure: &Failure,
+        took: Duration,
+        on_retry: OnRetry,
+    ) -> Result<Fate, Cut> {
+        if failure.kind() == FailureKind::Stop {
+            tracing::error!(
+                consumer = %self.consumer.name, error = failure.reason(), offset = entry.offset().0,
+                "consumer asked to be stopped; it gets no more messages until the hub is restarted"
+            );
+            return Err(Cut::Ended);
+        }
+        failing.attempts += 1;
+        let attempt = Attempt {
+            consumer: self.consumer.name.to_string(),
+            attempts: failing.attempts,
+            took,
+            reason: reason(failure),
+        };
+        if failure.kind() == FailureKind::Drop {
+            self.consumer.record(entry.offset(), Ending::Dropped(attempt));
+            self.unbury(failing)?;
+            self.gave_up(entry, Dropped::ByPlugin, failing, failure);
+            return Ok(Fate::Over);
+        }
+        // Counted on after a restart and after the operator's requeue, which gives it as many attempts again.
+        if !failing.attempts.is_multiple_of(self.consumer.options.max_attempts) {
+            self.consumer.tally.retries.fetch_add(1, Relaxed);
+            let wait = failure.retry_after().unwrap_or_else(|| self.backoff.after(failing.attempts));
+            tracing::debug!(
+                consumer = %self.consumer.name, offset = entry.offset().0, reason = failure.reason(), retry_in = ?wait,
+                attempts = failing.attempts, "retry"
+            );
+            self.consumer.record(entry.offset(), Ending::Retried(attempt));
+            if failing.buried || on_retry == OnRetry::Continue && self.aside.has_room() {
+                self.bury(failing, failure, true)?;
+                self.set_aside(*failing, wait);
+                return Ok(Fate::Over);
+            }
+            return Ok(Fate::Again(wait));
+        }
+        self.consumer.record(entry.offset(), Ending::DeadLettered(attempt));
+        self.bury(failing, failure, false)?;
+        self.gave_up(entry, Dropped::DeadLettered, failing, failure);
+        Ok(Fate::Over)
+    }
+
+    fn gave_up(&mut self, entry: &Entry<'_>, reason: Dropped, failing: &Failing, failure: &Failure) {
+        self.consumer.tally.dropped.add(reason, 1);
+        if let Some(suppressed) = self.failures.pass() {
+            tracing::error!(
+                consumer = %self.consumer.name, topic = entry.topic(), endpoint = entry.endpoint(),
+                offset = entry.offset().0, reason = reason.word(), attempts = failing.attempts,
+                error = failure.reason(), suppressed, "message given up"
+            );
+        }
+    }
+
+    fn bury(&mut self, failing: &mut Failing, failure: &Failure, requeued: bool) -> Result<(), Cut> {
+        failing.buried = true;
+        let letter = DeadLetter {
+            offset: failing.offset,
+            consumer: self.consumer.name.to_string(),
+            attempts: failing.attempts,
+            first: failing.first,
+            last: SystemTime::now(),
+            error: reason(failure),
+            requeued,
+        };
+        self.insist(|journal| journal.bury(letter.clone()))
+    }
+
+    fn unbury(&mut self, failing: &Failing) -> Result<(), Cut> {
+        if !failing.buried {
+            return Ok(());
+        }
+        let name = Arc::clone(&self.consumer.name);
+        self.insist(|journal| journal.unbury(failing.offset, &name).map(drop))
+    }
+
+    /// Writes what must not be missing, and if the disk is full waits until it is not.
+    fn insist(&mut self, write: impl Fn(&Journal) -> Result<(), JournalError>) -> Result<(), Cut> {
+        let mut failures = 0;
+        while let Err(error) = write(&self.consumer.journal) {
+            self.complain(&error);
+            failures += 1;
+            self.consumer.calls.pause(Backoff::default().after(failures))?;
+        }
+        Ok(())
+    }
+
+    fn complain(&mut self, error: &JournalError) {
+        if let Some(suppressed) = self.failures.pass() {
+            tracing::error!(consumer = %self.consumer.name, %error, suppressed, "the journal does not work");
+        }
+    }
+}
+
+impl Failing {
+    fn new(offset: Offset) -> Self {
+        Self { offset, attempts: 0, first: SystemTime::now(), buried: false }
+    }
+}
+
+fn reason(failure: &Failure) -> String {
+    match failure.kind() {
+        FailureKind::Panic => format!("panicked: {}", failure.reason()),
+        _ => failure.reason().to_owned(),
+    }
+}
+
+fn delivery<'a>(entry: &Entry<'a>, attempt: u32, replayed: bool) -> Delivery<'a> {
+    Delivery {
+        topic: entry.topic(),
+        body: entry.body(),
+        endpoint: entry.endpoint(),
+        received: entry.received(),
+        offset: entry.offset().0,
+        attempt,
+        replayed,
+    }
+}

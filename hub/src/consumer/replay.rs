@@ -1,0 +1,80 @@
+//! History that is delivered to a consumer once more because the operator asked for it. It lives as long as somebody
+//! listens to its progress.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use crossbeam_channel::Sender;
+use journal::{Journal, JournalError, Next, Offset, Reader};
+
+use super::share::{Share, Then};
+use super::wants::Wants;
+
+/// How far a replay is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayProgress {
+    /// All before this is dealt with.
+    pub position: Offset,
+    /// As many messages were for the consumer.
+    pub delivered: u64,
+}
+
+/// A replay under way.
+#[derive(Debug)]
+pub(super) struct Replay {
+    reader: Reader,
+    offsets: Range<Offset>,
+    listener: Arc<Listener>,
+}
+
+/// Who asked for it.
+#[derive(Debug)]
+pub(super) struct Listener {
+    progress: Sender<ReplayProgress>,
+    delivered: AtomicU64,
+    gone: AtomicBool,
+}
+
+impl Listener {
+    pub(super) fn tell(&self, position: Offset) {
+        let told = self.progress.send(ReplayProgress { position, delivered: self.delivered.load(Relaxed) });
+        self.gone.fetch_or(told.is_err(), Relaxed);
+    }
+}
+
+impl Replay {
+    pub(super) fn new(journal: &Journal, offsets: Range<Offset>, progress: Sender<ReplayProgress>) -> Self {
+        let listener = Listener { progress, delivered: AtomicU64::new(0), gone: AtomicBool::new(false) };
+        Self { reader: journal.reader(offsets.start), offsets, listener: Arc::new(listener) }
+    }
+
+    /// The next messages; `None` at its end, or when nobody listens any more.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub(super) fn next(
+        &mut self,
+        max: usize,
+        wants: &mut Wants,
+    ) -> Result<Option<(Share, Then)>, JournalError> {
+        while !self.listener.gone.load(Relaxed) && self.reader.position() < self.offsets.end {
+            match self.reader.poll(max)? {
+                Some(Next::Batch(batch)) => {
+                    let wanted = batch
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, entry)| self.offsets.contains(&entry.offset()) && wants.has(entry));
+                    let picks: Vec<usize> = wanted.map(|(place, _)| place).collect();
+                    self.listener.delivered.fetch_add(picks.len() as u64, Relaxed);
+                    let then = Then::Tell(Arc::clone(&self.listener), batch.end().min(self.offsets.end));
+                    return Ok(Some((Share { batch, picks, replayed: true }, then)));
+                }
+                // Nobody gets these again.
+                Some(Next::Gap(_)) => {}
+                _ => break,
+            }
+        }
+        Ok(None)
+    }
+}

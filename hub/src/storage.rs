@@ -1,0 +1,149 @@
+//! The hub's journal: opened as the configuration says, what was found said, and kept from growing for ever.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use journal::{
+    Appender, Ending, Journal, JournalError, Mode, Opened, Options, Outcome, Recovery, Retention, Seen,
+};
+use message::Envelope;
+use settings::{JournalMode, JournalSettings, Settings, WhenFull};
+
+use crate::mark::INBOUND;
+
+/// How often what need not be kept is removed.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The most that is kept of outcomes with `mode = "memory"`.
+const OUTCOMES_IN_MEMORY: u64 = 4 << 20;
+
+/// The journal, and what intake needs to fill it.
+pub struct Storage {
+    /// For everybody.
+    pub journal: Arc<Journal>,
+    /// For intake.
+    pub appender: Appender,
+    /// The ids of the messages that came lately.
+    pub seen: Seen,
+}
+
+impl Storage {
+    /// Opens the journal in `hub.state_dir`.
+    ///
+    /// # Errors
+    /// Another hub has it, or the disk does not let.
+    pub fn open(settings: &Settings) -> Result<Self, JournalError> {
+        let Opened { journal, appender, recovery } =
+            Journal::open(&settings.hub.state_dir, &options(&settings.journal))?;
+        say(&recovery);
+        let mut seen = Seen::new(settings.journal.dedup_ids, settings.journal.dedup_window);
+        if !settings.journal.dedup_window.is_zero() {
+            seen.refill(&journal, SystemTime::now(), |entry| {
+                let ours = entry.flags() & INBOUND == 0;
+                ours.then(|| Envelope::parse(entry.body()).ok()?.msg_id().map(String::from)).flatten()
+            })?;
+        }
+        Ok(Self { journal: Arc::new(journal), appender, seen })
+    }
+}
+
+fn options(settings: &JournalSettings) -> Options {
+    let (mode, outcomes_bytes) = match settings.mode {
+        JournalMode::Durable => {
+            (Mode::Durable { sync_interval: settings.sync_interval }, settings.outcomes_bytes)
+        }
+        JournalMode::Memory => {
+            let when_full = match settings.when_full {
+                WhenFull::Block => journal::WhenFull::Block,
+                WhenFull::DropOldest => journal::WhenFull::DropOldest,
+                WhenFull::DropNewest => journal::WhenFull::DropNewest,
+            };
+            let mode = Mode::Memory { max_bytes: settings.memory_bytes, when_full };
+            (mode, settings.outcomes_bytes.min(OUTCOMES_IN_MEMORY))
+        }
+    };
+    let (ring_bytes, segment_bytes) = (settings.memory_bytes, settings.segment_bytes);
+    Options { mode, ring_bytes, segment_bytes, outcomes_bytes, ..Options::default() }
+}
+
+fn say(recovery: &Recovery) {
+    if recovery.is_clean() {
+        return;
+    }
+    for damage in &recovery.damage {
+        tracing::error!(%damage, "the journal is damaged; the rest is read");
+    }
+    tracing::warn!(next = recovery.next.0, "the journal was mended after a crash");
+}
+
+/// Removes what need not be kept, until the hub ends.
+pub struct Housekeeping {
+    journal: Arc<Journal>,
+    keep: Retention,
+}
+
+impl Housekeeping {
+    /// As configured.
+    #[must_use]
+    pub fn new(journal: Arc<Journal>, settings: &JournalSettings) -> Self {
+        let keep = Retention {
+            max_age: Some(settings.max_age),
+            max_bytes: Some(settings.max_bytes),
+            hard_max_bytes: (settings.hard_max_bytes > 0).then_some(settings.hard_max_bytes),
+        };
+        Self { journal, keep }
+    }
+
+    /// What it keeps.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Works until `end` is closed.
+    pub fn run(&self, end: &Receiver<()>) {
+        while end.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            self.tidy();
+        }
+    }
+
+    /// Removes what need not be kept now.
+    pub fn tidy(&self) {
+        let retired = match self.journal.retain(&self.keep, SystemTime::now()) {
+            Ok(retired) => retired,
+            Err(error) => {
+                tracing::error!(%error, "cannot remove old messages from the journal");
+                return;
+            }
+        };
+        if retired.segments > 0 {
+            tracing::info!(
+                segments = retired.segments,
+                bytes = retired.bytes,
+                "removed old messages from the journal"
+            );
+        }
+        for loss in retired.losses {
+            // It learns of it, and records it, when it comes there; that may be never.
+            tracing::error!(
+                consumer = loss.consumer,
+                from = loss.offsets.start.0,
+                to = loss.offsets.end.0,
+                "journal.hard_max_bytes removed messages that the consumer had not dealt with"
+            );
+        }
+        for letter in retired.dead_letters {
+            tracing::error!(
+                consumer = letter.consumer,
+                offset = letter.offset.0,
+                "journal.hard_max_bytes removed a dead letter"
+            );
+            let ending = Ending::Lost { consumer: letter.consumer, to: letter.offset.next() };
+            let outcome = Outcome { at: SystemTime::now(), offset: Some(letter.offset), ending };
+            if let Err(error) = self.journal.record(&outcome) {
+                tracing::error!(%error, "outcomes cannot be written");
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use journal::{Attempt, DeadLetter, Ending, Entry, Journal, JournalError, Offset};
-use plugin_api::{Delivery, Failure, FailureKind, Instance};
+use plugin_api::{Delivery, Failure, FailureKind, Instance, Verdict};
 
 use super::Consumer;
 use super::aside::{Aside, Failing};
@@ -275,5 +275,7 @@ fn delivery<'a>(entry: &Entry<'a>, attempt: u32, replayed: bool) -> Delivery<'a>
         offset: entry.offset().0,
         attempt,
         replayed,
+        verdict: Verdict::NotChecked,
+        signer: "",
     }
 }

@@ -14,8 +14,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("settings", &["bus", "message"]),
     ("publish", &["bus", "message", "settings"]),
     ("journal", &["message"]),
+    ("control", &["journal", "message"]),
     ("plugin-api", &["message"]),
-    ("hub", &["bus", "journal", "message", "plugin-api", "publish", "settings"]),
+    ("hub", &["bus", "control", "journal", "message", "plugin-api", "publish", "settings"]),
     ("tools", &["bus", "message", "publish", "settings"]),
     ("e2e", &["bus", "message"]),
 ];

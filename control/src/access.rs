@@ -1,0 +1,141 @@
+//! The operator's way to a state directory, whether a hub runs on it or not.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use journal::{Archive, Journal, JournalError, Opened, Options, Part, Recovery};
+use rustix::process::geteuid;
+
+use crate::answer::{self, Each, tell};
+use crate::reply::Damage;
+use crate::view::View;
+use crate::{Client, Command, ControlError, Refusal, Reply};
+
+/// The operator's way to a state directory.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Through the hub that runs on it.
+    Running(Client),
+    /// To its files.
+    Stopped(Stopped),
+}
+
+/// A state directory that no hub runs on.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    directory: PathBuf,
+}
+
+impl Access {
+    /// Looks whether a hub runs there.
+    ///
+    /// # Errors
+    /// As [`Client::find`].
+    pub fn find(state_directory: &Path) -> Result<Self, ControlError> {
+        Ok(match Client::find(state_directory)? {
+            Some(client) => Self::Running(client),
+            None => Self::Stopped(Stopped { directory: state_directory.to_owned() }),
+        })
+    }
+
+    /// Asks, and has `each` take the lines of the answer, which are neither [`Reply::Done`] nor [`Reply::Error`]. The
+    /// answer ends when `each` fails.
+    ///
+    /// # Errors
+    /// Every [`ControlError`]; [`ControlError::Output`] has what `each` says.
+    pub fn ask(&self, command: &Command, each: &mut Each<'_>) -> Result<(), ControlError> {
+        match self {
+            Self::Running(client) => {
+                let mut answer = client.ask(command)?;
+                while let Some(reply) = answer.next_reply()? {
+                    tell(each, reply)?;
+                }
+                Ok(())
+            }
+            Self::Stopped(stopped) => stopped.ask(command, each),
+        }
+    }
+}
+
+impl Stopped {
+    fn ask(&self, command: &Command, each: &mut Each<'_>) -> Result<(), ControlError> {
+        match command {
+            Command::Stats => {
+                let archive = self.look()?;
+                let stats = answer::stats(View::Archive(&archive), &self.directory, None)?;
+                tell(each, Reply::Stats(stats))
+            }
+            Command::Messages { follow: true, .. } | Command::Replay { .. } => {
+                Err(Refusal::NotRunning.into())
+            }
+            Command::Messages { span, last, topics, follow: false } => {
+                answer::messages(View::Archive(&self.look()?), span, *last, topics, each)?;
+                Ok(())
+            }
+            Command::Outcomes { span, consumer } => {
+                answer::outcomes(View::Archive(&self.look()?), span, consumer.clone(), each)
+            }
+            Command::Verify => {
+                let archive = self.look()?;
+                // Of the messages, reading them all says more.
+                tell_damage(archive.recovery(), |part| part != Part::Messages, each)?;
+                answer::verify(View::Archive(&archive), each)
+            }
+            Command::DeadLetters { selection, messages } => {
+                answer::dead_letters(View::Archive(&self.look()?), selection, *messages, each)
+            }
+            Command::Requeue { selection } => {
+                self.change(each, |journal, each| answer::requeue(journal, None, selection, each))
+            }
+            Command::Purge { selection } => {
+                self.change(each, |journal, each| answer::purge(journal, selection, each))
+            }
+            Command::Forget { consumer } => {
+                self.change(each, |journal, _| answer::forget(journal, None, consumer))
+            }
+        }
+    }
+
+    fn look(&self) -> Result<Archive, ControlError> {
+        Archive::open(&self.directory).map_err(|error| match error {
+            JournalError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                ControlError::NoJournal { directory: self.directory.clone() }
+            }
+            other => other.into(),
+        })
+    }
+
+    /// Changes something as the journal's owner, so that no hub can start meanwhile.
+    fn change(
+        &self,
+        each: &mut Each<'_>,
+        change: impl FnOnce(&Journal, &mut Each<'_>) -> Result<(), ControlError>,
+    ) -> Result<(), ControlError> {
+        // To open what isn't there would make it.
+        drop(self.look()?);
+        let metadata = fs::metadata(&self.directory).map_err(ControlError::io("look at", &self.directory))?;
+        let (owner, user) = (metadata.uid(), geteuid().as_raw());
+        if owner != user {
+            return Err(ControlError::NotOwner { directory: self.directory.clone(), owner, user });
+        }
+        let Opened { journal, appender, recovery } = Journal::open(&self.directory, &Options::default())?;
+        // Nothing comes in.
+        drop(appender);
+        tell_damage(&recovery, |_| true, each)?;
+        change(&journal, each)?;
+        Ok(journal.close()?)
+    }
+}
+
+fn tell_damage(
+    recovery: &Recovery,
+    of: impl Fn(Part) -> bool,
+    each: &mut Each<'_>,
+) -> Result<(), ControlError> {
+    for damage in recovery.damage.iter().chain(&recovery.torn).filter(|damage| of(damage.part)) {
+        tell(each, Reply::Damage(Damage { what: damage.to_string() }))?;
+    }
+    Ok(())
+}

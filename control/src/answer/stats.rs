@@ -1,0 +1,88 @@
+//! Numbers about a journal and its consumers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use journal::ConsumerCursor;
+use rustix::fs::statvfs;
+
+use crate::reply::{Consumer, Mode, Stats, stamp};
+use crate::view::View;
+use crate::{ControlError, Hub};
+
+/// Of one consumer's dead letters: those that lie there, and those that are being delivered again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Letters {
+    dead: u64,
+    redelivering: u64,
+}
+
+pub(crate) fn stats(view: View<'_>, directory: &Path, hub: Option<&dyn Hub>) -> Result<Stats, ControlError> {
+    let now = SystemTime::now();
+    let mut letters: BTreeMap<String, Letters> = BTreeMap::new();
+    let mut total = Letters::default();
+    for letter in view.dead_letters() {
+        for count in [letters.entry(letter.consumer).or_default(), &mut total] {
+            if letter.requeued { count.redelivering += 1 } else { count.dead += 1 }
+        }
+    }
+    let bounds = view.bounds();
+    let consumer = |cursor: ConsumerCursor| {
+        // Its next message may be one that came just now, or not be there any more.
+        let waiting = if cursor.lag == 0 { None } else { view.received(cursor.next.0)? };
+        let lag_seconds = waiting.and_then(|received| now.duration_since(received).ok()).unwrap_or_default();
+        let Letters { dead, redelivering } = letters.get(&cursor.consumer).copied().unwrap_or_default();
+        Ok::<_, ControlError>(Consumer {
+            running: hub.is_some_and(|hub| hub.is_running(&cursor.consumer)),
+            name: cursor.consumer,
+            next: cursor.next.0,
+            lag: cursor.lag,
+            lag_seconds: lag_seconds.as_secs_f64(),
+            dead_letters: dead,
+            redelivering,
+        })
+    };
+    let mut stats = Stats {
+        running: hub.is_some(),
+        mode: Mode::Durable,
+        earliest: bounds.start,
+        next: bounds.end,
+        messages: bounds.end - bounds.start,
+        oldest: view.received(bounds.start)?.map(stamp),
+        newest: newest(view, bounds.end)?.map(stamp),
+        disk_bytes: 0,
+        disk_free_bytes: statvfs(directory).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        memory_bytes: None,
+        durable: None,
+        dropped_oldest: None,
+        dropped_newest: None,
+        dead_letters: total.dead,
+        redelivering: total.redelivering,
+        trouble: hub.and_then(Hub::trouble),
+        consumers: view.consumers().into_iter().map(consumer).collect::<Result<_, _>>()?,
+    };
+    match view {
+        View::Archive(archive) => stats.disk_bytes = archive.disk_bytes(),
+        View::Journal(journal) => {
+            let owned = journal.stats();
+            stats.disk_bytes = owned.disk_bytes;
+            stats.memory_bytes = Some(owned.memory_bytes);
+            stats.trouble = stats.trouble.or(owned.trouble);
+            // A journal on disk has a segment, and that has a header.
+            if owned.disk_bytes > 0 {
+                stats.durable = Some(owned.durable.0);
+            } else {
+                stats.mode = Mode::Memory;
+                stats.dropped_oldest = Some(owned.dropped_oldest);
+                stats.dropped_newest = Some(owned.dropped_newest);
+            }
+        }
+    }
+    Ok(stats)
+}
+
+fn newest(view: View<'_>, next: u64) -> Result<Option<SystemTime>, ControlError> {
+    let Some(last) = next.checked_sub(1) else { return Ok(None) };
+    Ok(view.get(last)?.and_then(|batch| batch.iter().next().map(|entry| entry.received())))
+}

@@ -1,0 +1,41 @@
+//! What the socket needs of the hub that runs behind it.
+
+use std::ops::Range;
+
+use crossbeam_channel::Receiver;
+use journal::Offset;
+
+use crate::Refusal;
+
+/// The running hub, as far as the journal alone cannot answer for it. Its methods are called from the threads of
+/// clients, many at a time.
+pub trait Hub: Send + Sync {
+    /// Whether this consumer runs, so that it must not be forgotten.
+    fn is_running(&self, consumer: &str) -> bool;
+
+    /// Has a running consumer fetch a dead letter that was marked by [`Journal::requeue`](journal::Journal::requeue)
+    /// just before. Returns whether it runs; the mark is for its next start otherwise.
+    fn redeliver(&self, consumer: &str, offset: Offset) -> bool;
+
+    /// Begins to deliver history to a running consumer again, marked as replay.
+    ///
+    /// The last [`Progress`] has the end of `offsets` as its position, even if there is nothing to deliver; where the
+    /// channel ends before, the replay was broken off. When the receiver is dropped, the replay ends at once. The hub
+    /// never waits for the receiver: the channel is unbounded, or what finds no room in it is left out.
+    ///
+    /// # Errors
+    /// [`Refusal::ConsumerDoesNotRun`], [`Refusal::Stopping`].
+    fn replay(&self, consumer: &str, offsets: Range<Offset>) -> Result<Receiver<Progress>, Refusal>;
+
+    /// What keeps the hub from going on, such as a full disk that its intake waits for.
+    fn trouble(&self) -> Option<String>;
+}
+
+/// How far a replay is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// All before this is dealt with.
+    pub position: Offset,
+    /// As many messages the consumer has had.
+    pub delivered: u64,
+}

@@ -1,0 +1,105 @@
+//! The answers that go on until the client goes, or the hub stops: they wait for both at once.
+
+use std::io::Read;
+use std::net::Shutdown;
+use std::ops::Range;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use crossbeam_channel::{bounded, select};
+use journal::{DeadLetter, Journal, Next, Offset};
+use message::Pattern;
+
+use crate::answer::{Each, PACE, tell, tell_piece};
+use crate::reply::{Replay, raw};
+use crate::view::{BATCH, Piece};
+use crate::{ControlError, Hub, Progress, Reply};
+
+/// Does `work`, and calls `gone` when the client has said that it goes, by closing its side, or was told to go. A
+/// client says nothing more behind its request.
+fn while_connected<T>(
+    mut stream: &UnixStream,
+    gone: impl FnOnce() + Send,
+    work: impl FnOnce() -> Result<T, ControlError>,
+) -> Result<T, ControlError> {
+    thread::scope(|scope| {
+        let watch = move || {
+            drop(stream.read(&mut [0]));
+            gone();
+        };
+        let thread = thread::Builder::new().name("control-watch".to_owned()).spawn_scoped(scope, watch);
+        thread.map_err(ControlError::io("start", "a thread"))?;
+        let result = work();
+        // Ends the watch.
+        drop(stream.shutdown(Shutdown::Read));
+        result
+    })
+}
+
+/// Tells what comes in from `next` on.
+pub(super) fn follow(
+    stream: &UnixStream,
+    journal: &Journal,
+    next: u64,
+    topics: &[Pattern],
+    each: &mut Each<'_>,
+) -> Result<(), ControlError> {
+    let mut reader = journal.reader(Offset(next));
+    let waker = reader.waker();
+    let work = || loop {
+        let piece = match reader.next_batch(BATCH, None)? {
+            Next::Batch(batch) => Piece::Batch(batch),
+            Next::Gap(gap) => Piece::Gap(raw(&gap.offsets), gap.cause),
+            Next::Closed => return Ok(()),
+            Next::TimedOut | Next::Woken => return Err(ControlError::Gone),
+        };
+        tell_piece(&piece, &(next..u64::MAX), topics, each)?;
+    };
+    while_connected(stream, || waker.wake(), work)
+}
+
+/// Has history delivered again, and tells how far that is.
+pub(super) fn replay(
+    stream: &UnixStream,
+    journal: &Journal,
+    hub: &dyn Hub,
+    consumer: &str,
+    offsets: Range<u64>,
+    each: &mut Each<'_>,
+) -> Result<(), ControlError> {
+    let began = SystemTime::now();
+    let progress = hub.replay(consumer, Offset(offsets.start)..Offset(offsets.end))?;
+    let reply = |Progress { position, delivered }: Progress| {
+        let failed = |letter: &DeadLetter| {
+            letter.consumer == consumer
+                && offsets.contains(&letter.offset.0)
+                && letter.last >= began
+                && !letter.requeued
+        };
+        let dead_lettered = journal.dead_letters().iter().filter(|letter| failed(letter)).count() as u64;
+        let Range { start: from, end: to } = offsets;
+        Reply::Replay(Replay { from, position: position.0, to, delivered, dead_lettered })
+    };
+    let (here, gone) = bounded::<()>(0);
+    // It takes `progress` along, so that the replay ends when this does.
+    let work = move || {
+        let mut last = Progress { position: Offset(offsets.start), delivered: 0 };
+        tell(each, reply(last))?;
+        let mut told = Instant::now();
+        loop {
+            select! {
+                recv(progress) -> progress => match progress {
+                    Ok(progress) => last = progress,
+                    Err(_) => return tell(each, reply(last)),
+                },
+                recv(gone) -> _ => return Err(ControlError::Gone),
+            }
+            if told.elapsed() >= PACE {
+                tell(each, reply(last))?;
+                told = Instant::now();
+            }
+        }
+    };
+    while_connected(stream, move || drop(here), work)
+}

@@ -1,9 +1,12 @@
 //! Calls over the border and what comes back.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::Duration;
 
 use plugin_api::loader::Library;
+use plugin_api::serde_json::{self, Value};
 use plugin_api::{Consumed, Delivery, FailureKind, Host, Instance};
 
 use crate::host::TestHost;
@@ -83,21 +86,35 @@ fn what_a_consumer_publishes_reaches_the_host_and_a_refusal_or_a_panic_there_com
 }
 
 #[test]
-fn several_instances_of_a_library_run_side_by_side_on_their_own_threads() {
+fn several_instances_of_one_consumer_work_at_once_each_on_its_own_thread() {
     let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines");
+    let config = format!(r#"{{"path":{path:?}}}"#);
     let library = Library::open(plugin("recorder")).unwrap();
-    let threads = [0, 1, 2].map(|number| {
-        let path = folder.path().join(number.to_string());
-        let recorder = library.consumers()[0].clone();
-        std::thread::spawn(move || {
-            let config = format!(r#"{{"path":{path:?}}}"#);
-            let mut instance = recorder.start(&config, Arc::new(TestHost::default())).unwrap();
-            for _ in 0..=number {
-                assert_eq!(instance.consume(&[delivery("{}")]).failure, None);
-            }
-            instance.stop().unwrap();
-            std::fs::read_to_string(path).unwrap().lines().count()
-        })
+    let answering = library.consumers().iter().find(|consumer| consumer.name() == "answering").unwrap();
+    let (good, bad) = (r#"{"topic":"t","msg":{}}"#, r#"{"topic":"t","msg":{"answer":"panic"}}"#);
+    let all_started = Barrier::new(4);
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let (config, all_started) = (&config, &all_started);
+            scope.spawn(move || {
+                let mut instance = answering.start(config, Arc::new(TestHost::default())).unwrap();
+                all_started.wait();
+                let mut batch = [delivery(good); 100];
+                batch[number] = delivery(bad);
+                for _ in 0..20 {
+                    let Consumed { done, failure } = instance.consume(&batch);
+                    assert_eq!((done, failure.map(|it| it.kind())), (number, Some(FailureKind::Panic)));
+                    assert_eq!(instance.consume(&batch[number + 1..]).failure, None);
+                }
+                instance.stop().unwrap();
+            });
+        }
     });
-    assert_eq!(threads.map(|thread| thread.join().unwrap()), [1, 2, 3]);
+    let mut taken = BTreeMap::new();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        *taken.entry(record["instance"].as_u64()).or_insert(0) += 1;
+    }
+    assert_eq!(taken.into_values().collect::<Vec<_>>(), [20 * 99; 4]);
 }

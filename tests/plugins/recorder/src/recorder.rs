@@ -1,25 +1,12 @@
 //! One line for each message.
 
-use std::path::PathBuf;
+use std::slice;
 
-use plugin_api::serde_json::{Value, json};
 use plugin_api::{Consumer, Failure, Hub, Message, Pattern, StartError};
-use serde::Deserialize;
 
-use crate::sink::Sink;
+use crate::record::{Config, Records};
 
-#[derive(Deserialize)]
-pub(crate) struct Config {
-    path: PathBuf,
-    /// Whether a line has the body as text, too.
-    #[serde(default)]
-    bodies: bool,
-}
-
-pub(crate) struct Recorder {
-    sink: Sink,
-    bodies: bool,
-}
+pub(crate) struct Recorder(Records);
 
 impl Consumer for Recorder {
     const NAME: &'static str = "recorder";
@@ -31,31 +18,23 @@ impl Consumer for Recorder {
     }
 
     fn start(config: Config, _: Hub) -> Result<Self, StartError> {
-        Ok(Self { sink: Sink::open(&config.path)?, bodies: config.bodies })
+        Ok(Self(Records::open(config)?))
     }
 
     fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure> {
-        let body = self.bodies.then(|| String::from_utf8_lossy(message.body()));
-        self.sink.line(&json!({
-            "topic": message.topic(),
-            "endpoint": message.endpoint(),
-            "msg_id": message.msg_id(),
-            "msg": message.msg::<Value>().ok(),
-            "attempt": message.attempt(),
-            "replayed": message.is_replayed(),
-            "bytes": message.body().len(),
-            "body": body,
-        }))?;
-        Ok(())
+        self.0.dawdle(1);
+        Ok(self.0.tell(slice::from_ref(message))?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::{BufRead as _, BufReader};
     use std::os::unix::net::UnixListener;
+    use std::thread;
 
-    use plugin_api::serde_json;
+    use plugin_api::serde_json::{self, Value, json};
     use plugin_api::testing::Harness;
 
     use super::*;
@@ -77,16 +56,40 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_appended_to() {
+    fn a_file_is_appended_to_by_every_instance() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
-        for _ in 0..2 {
-            let mut recorder = Harness::<Recorder>::start(json!({"path": path, "bodies": true})).unwrap();
-            recorder.deliver("a.b", json!({})).unwrap();
-            recorder.stop().unwrap();
+        let mut recorders =
+            [1, 2].map(|_| Harness::<Recorder>::start(json!({"path": path, "bodies": true})).unwrap());
+        recorders.iter_mut().for_each(|recorder| recorder.deliver("a.b", json!({})).unwrap());
+        let lines = fs::read_to_string(&path).unwrap();
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines[0]["body"].as_str().unwrap().contains(r#""topic":"a.b""#));
+        assert_eq!((lines.len(), &lines[0]["pid"]), (2, &json!(std::process::id())));
+        assert_ne!(lines[0]["instance"], lines[1]["instance"]);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_stays_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        for (before, after) in [("", ""), ("{}\n", "{}\n"), ("{}\n{\"top", "{}\n{\"top\n")] {
+            fs::write(&path, before).unwrap();
+            drop(Harness::<Recorder>::start(json!({"path": path})).unwrap());
+            assert_eq!(fs::read_to_string(&path).unwrap(), after);
         }
-        let lines = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(lines.lines().count(), 2);
-        assert!(lines.contains(r#"\"topic\":\"a.b\""#));
+    }
+
+    #[test]
+    fn a_delay_ends_when_its_file_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, until) = (folder.path().join("lines"), folder.path().join("until"));
+        let config = json!({"path": path, "delay": "1000h", "until": until});
+        let mut recorder = Harness::<Recorder>::start(config).unwrap();
+        let delivery = thread::spawn(move || recorder.deliver("a.b", json!({})));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        fs::write(&until, "").unwrap();
+        delivery.join().unwrap().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 }

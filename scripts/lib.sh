@@ -13,16 +13,28 @@ need_toolchain() {
     command -v c++ >/dev/null || die "a C++ compiler is missing (libzmq is built from source): apt-get install build-essential"
 }
 
+# Says why, and installs one of Debian's packages.
+install_package() {
+    local package=$1 why=$2 apt=(apt-get)
+    [ "$(id -u)" = 0 ] || apt=(sudo apt-get)
+    command -v "${apt[0]}" >/dev/null || die "$why, and there is no ${apt[0]} to install it with"
+    say "$why: installing Debian's $package"
+    "${apt[@]}" install -y --no-install-recommends "$package" >&2 || {
+        "${apt[@]}" update >&2
+        "${apt[@]}" install -y --no-install-recommends "$package" >&2
+    }
+}
+
+# OpenSSL is built from source by its own means. Debian's build-essential brings both; its git brings perl, too.
+need_openssl_build() {
+    [ "${OPENSSL_NO_VENDOR:-0}" = 0 ] || return 0
+    command -v make >/dev/null || install_package make "make is missing, which OpenSSL is built with"
+    perl -MFindBin -MIPC::Cmd -MTime::Piece -e 1 2>/dev/null ||
+        install_package perl "perl is missing or not whole, which OpenSSL is built with"
+}
+
 # Debian splits the means to make a virtual environment off its python3.
 need_venv() {
     command -v python3 >/dev/null || die "python3 is missing: apt-get install python3"
-    python3 -c 'import venv, ensurepip' 2>/dev/null && return
-    local apt=(apt-get)
-    [ "$(id -u)" = 0 ] || apt=(sudo apt-get)
-    command -v "${apt[0]}" >/dev/null || die "python3 has no venv, and there is no ${apt[0]} to install it with"
-    say "python3 has no venv: installing Debian's python3-venv"
-    "${apt[@]}" install -y --no-install-recommends python3-venv >&2 || {
-        "${apt[@]}" update >&2
-        "${apt[@]}" install -y --no-install-recommends python3-venv >&2
-    }
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_package python3-venv "python3 has no venv"
 }

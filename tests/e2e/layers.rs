@@ -10,6 +10,7 @@ use serde_json::Value;
 /// Each crate and those of this workspace that it may depend on. Plugins may use `plugin-api` alone.
 const ARROWS: &[(&str, &[&str])] = &[
     ("message", &[]),
+    ("crypto", &["message"]),
     ("bus", &["message"]),
     ("settings", &["bus", "message"]),
     ("publish", &["bus", "message", "settings"]),
@@ -22,8 +23,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates from outside that only one crate of the workspace may name. deny.toml says it of the whole tree.
-const FENCED: &[(&str, &str)] =
-    &[("zmq", "bus"), ("abi_stable", "plugin-api"), ("libloading", "plugin-api"), ("config", "settings")];
+const FENCED: &[(&str, &str)] = &[
+    ("zmq", "bus"),
+    ("abi_stable", "plugin-api"),
+    ("libloading", "plugin-api"),
+    ("config", "settings"),
+    ("openssl", "crypto"),
+];
 
 fn packages() -> Vec<Value> {
     let metadata = Command::new(env!("CARGO"))

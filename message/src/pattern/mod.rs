@@ -51,6 +51,19 @@ impl Pattern {
         Self { text: glob.into(), tokens: parse::tokens(glob) }
     }
 
+    /// How many bytes of a topic are given by what is no wildcard: the more, the more specific the pattern.
+    #[must_use]
+    pub fn literal_len(&self) -> usize {
+        let literal = |token: &Token| if let Token::Literal(text) = token { text.len() } else { 0 };
+        self.tokens.iter().map(literal).sum()
+    }
+
+    /// Whether it has no wildcard, and so matches no topic but its own text.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        matches!(&*self.tokens, [Token::Literal(_)])
+    }
+
     /// The pattern for all topics that begin with `text`, of which every `*` is dropped.
     fn prefix(text: &str) -> Self {
         let literal = text.replace('*', "");

@@ -1,0 +1,66 @@
+//! The certificate in a message: read as Python reads it, before anybody trusts it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::pkey::Public;
+use openssl::rsa::Rsa;
+use openssl::x509::{X509, X509NameEntryRef};
+
+use crate::expiry::seconds;
+
+/// The first certificate in a PEM text, text around it and further ones notwithstanding.
+///
+/// Python reads the text twice, with OpenSSL to check the chain, and with crate `pem` (in the package cryptography)
+/// for key and name. Whoever finds a text of which the two read different certificates can there sign with one and
+/// be trusted for the other. Here only what both read alike is a certificate.
+pub(crate) fn from_pem(text: &[u8]) -> Option<X509> {
+    // OpenSSL would ask for the passphrase of an encrypted block, on the terminal.
+    if text.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED) {
+        return None;
+    }
+    let blocks = pem::parse_many(text).ok()?;
+    let block = blocks.iter().find(|block| matches!(block.tag(), "CERTIFICATE" | "X509 CERTIFICATE"))?;
+    let certificate = X509::from_pem(text).ok()?;
+    // Also unequal if anything follows the certificate in its block, which OpenSSL lets pass.
+    (certificate.to_der().ok()? == block.contents()).then_some(certificate)
+}
+
+const ENCRYPTED: &[u8] = b"Proc-Type";
+
+/// What a trusted certificate says.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    /// Whose signature it is.
+    pub(crate) cn: Arc<str>,
+    /// What its signatures are verified with.
+    pub(crate) key: Rsa<Public>,
+    /// When it, and all that makes it trusted, is valid: seconds since 1970.
+    pub(crate) valid: Range<i64>,
+}
+
+/// The first of the common names, as Python's cryptography decodes it.
+pub(crate) fn common_name(certificate: &X509) -> Option<Arc<str>> {
+    let entry = certificate.subject_name().entries_by_nid(Nid::COMMONNAME).next()?;
+    text(entry).map(Arc::from)
+}
+
+fn text(entry: &X509NameEntryRef) -> Option<String> {
+    let raw = entry.data().as_slice();
+    let decoded = entry.data().to_string().ok()?;
+    if decoded.as_bytes() == raw {
+        return Some(decoded);
+    }
+    // OpenSSL takes a TeletexString for Latin-1, and cryptography for UTF-8. The rest are characters of two or four
+    // bytes, which both decode alike.
+    let bytewise = decoded.chars().count() == raw.len();
+    let text = if bytewise { String::from_utf8(raw.to_vec()).ok()? } else { decoded };
+    (!text.contains(char::REPLACEMENT_CHARACTER)).then_some(text)
+}
+
+/// When the certificate is valid, seconds since 1970.
+pub(crate) fn validity(certificate: &X509) -> Result<Range<i64>, ErrorStack> {
+    Ok(seconds(certificate.not_before())?..seconds(certificate.not_after())?)
+}

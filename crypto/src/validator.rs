@@ -1,0 +1,109 @@
+//! Messages in, verdicts out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::Envelope;
+use message::json::{self, Numbers};
+
+use crate::anchors::AnchorError;
+use crate::expiry::Expiry;
+use crate::files::TrustFiles;
+use crate::policy::RoutingPolicy;
+use crate::trust::Trust;
+use crate::verdict::{Field, Reason, Rejection, Verdict};
+use crate::{base64, pkcs1};
+
+/// Tells whose word a message is. One serves all threads.
+///
+/// The files are looked at once in [`Validator::RECHECK`] and read again when they have changed. While one of them
+/// can't be loaded, no signature is accepted; that is logged once and isn't the end: it works again when they do.
+///
+/// Certificates found good are remembered until their time, or the authority's or the revocation list's, ends, or the
+/// files change.
+pub struct Validator {
+    trust: Trust,
+    policy: RoutingPolicy,
+}
+
+impl Validator {
+    /// For so long a change of the files may go unnoticed.
+    pub const RECHECK: Duration = Duration::from_secs(1);
+
+    /// Trusts what the files say, and allows what the policy does.
+    #[must_use]
+    pub fn new(files: TrustFiles, policy: RoutingPolicy) -> Self {
+        Self::with_recheck(files, policy, Self::RECHECK)
+    }
+
+    /// Like [`Self::new`], but looks at the files as often as this says; with zero, for each message.
+    #[must_use]
+    pub fn with_recheck(files: TrustFiles, policy: RoutingPolicy, recheck: Duration) -> Self {
+        Self { trust: Trust::new(files, recheck), policy }
+    }
+
+    /// What `fedmsg/consumers/__init__.py` and `fedmsg/crypto` find out about a message that came with `topic` in its
+    /// topic frame.
+    #[must_use]
+    pub fn validate(&self, topic: &str, envelope: &Envelope<'_>) -> Verdict {
+        match self.signer(topic, envelope) {
+            Ok(Some(cn)) => Verdict::Valid { cn },
+            Ok(None) => Verdict::Unsigned,
+            Err(Rejection { reason, cn }) => Verdict::Invalid { reason, cn },
+        }
+    }
+
+    fn signer(&self, topic: &str, envelope: &Envelope<'_>) -> Result<Option<Arc<str>>, Rejection> {
+        let (crypto, signature, certificate) =
+            (envelope.crypto_raw(), envelope.signature_raw(), envelope.certificate_raw());
+        match envelope.topic() {
+            Some(body) if body == topic => {}
+            // A bare message: Python puts it into an envelope with the topic of the frame.
+            None if [crypto, signature, certificate] == [None; 3] => return Ok(None),
+            _ => return Err(Reason::TopicMismatch.into()),
+        }
+        match crypto
+            .map(|token| json::decode(token).ok_or(Reason::NotText(Field::Crypto)))
+            .transpose()?
+            .as_deref()
+        {
+            Some("x509") => {}
+            Some("gpg") => return Err(Reason::Gpg.into()),
+            Some(_) => return Err(Reason::UnknownBackend.into()),
+            // Up to version 0.7.2 fedmsg did not say.
+            None if certificate.is_some() => {}
+            None if signature.is_some() => return Err(Reason::Gpg.into()),
+            None => return Ok(None),
+        }
+        let signature = signature.ok_or(Reason::Missing(Field::Signature))?;
+        let certificate = certificate.ok_or(Reason::Missing(Field::Certificate))?;
+        let signature = json::decode(signature).ok_or(Reason::NotText(Field::Signature))?;
+        let signature = base64::decode(&signature).ok_or(Reason::NotBase64(Field::Signature))?;
+
+        let state = self.trust.current();
+        let anchors = state.anchors.as_ref().map_err(|error| error.reason())?;
+        let identity = anchors.identity(certificate)?;
+        let verifies = |text: &[u8]| pkcs1::verifies(&identity.key, text, &signature);
+        let rejected = |reason| Rejection { reason, cn: Some(Arc::clone(&identity.cn)) };
+        let verbatim = envelope.signed_form(Numbers::Verbatim);
+        if !verifies(&verbatim) {
+            let anew = envelope.signed_form(Numbers::Anew);
+            if anew == verbatim || !verifies(&anew) {
+                return Err(rejected(Reason::BadSignature));
+            }
+        }
+        self.policy.check(topic, &identity.cn).map_err(rejected)?;
+        Ok(Some(Arc::clone(&identity.cn)))
+    }
+
+    /// When the authority's certificate and the revocation list end.
+    ///
+    /// # Errors
+    /// While one of them can't be loaded.
+    pub fn expiries(&self) -> Result<Vec<Expiry>, Arc<AnchorError>> {
+        match &self.trust.current().anchors {
+            Ok(anchors) => Ok(anchors.expiries(&self.trust.files)),
+            Err(error) => Err(Arc::clone(error)),
+        }
+    }
+}

@@ -1,4 +1,4 @@
-# What demo and test share: saying what happens, and getting what a bare Debian lacks.
+# What the scripts share: saying what happens, and getting what a bare Debian lacks.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -37,4 +37,21 @@ need_openssl_build() {
 need_venv() {
     command -v python3 >/dev/null || die "python3 is missing: apt-get install python3"
     python3 -c 'import venv, ensurepip' 2>/dev/null || install_package python3-venv "python3 has no venv"
+}
+
+# The real Python fedmsg, to test and measure against.
+need_python_fedmsg() {
+    need_venv
+    local python=$root/target/python want
+    want=$(sha256sum < tests/python/requirements.txt)
+    [ "$(cat "$python/.installed" 2>/dev/null)" != "$want" ] || return 0
+    say "installing the Python fedmsg 1.1.7 into target/python"
+    rm -rf "$python"
+    python3 -m venv "$python"
+    # Old source packages among them import pkg_resources, which newer setuptools no longer has.
+    "$python/bin/pip" --quiet --disable-pip-version-check install 'setuptools==80.9.0' wheel
+    # The list is complete: nothing is left to resolve.
+    "$python/bin/pip" --quiet --disable-pip-version-check install --no-build-isolation --no-deps \
+        -r tests/python/requirements.txt
+    echo "$want" > "$python/.installed"
 }

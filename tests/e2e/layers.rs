@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub", &["bus", "control", "journal", "message", "plugin-api", "publish", "settings"]),
     ("tools", &["bus", "message", "publish", "settings"]),
     ("e2e", &["bus", "message"]),
+    ("bench", &["e2e"]),
 ];
 
 /// Crates from outside that only one crate of the workspace may name. deny.toml says it of the whole tree.

@@ -14,9 +14,11 @@ pub fn workspace() -> &'static Path {
 fn target() -> &'static Path {
     static TARGET: OnceLock<PathBuf> = OnceLock::new();
     TARGET.get_or_init(|| {
-        // target/<profile>/deps/e2e-…
-        let test = std::env::current_exe().expect("a running test has a file");
-        let target = test.ancestors().nth(2).expect("two folders above").to_owned();
+        // target/<profile>/deps/e2e-…, or target/<profile>/bench
+        let program = std::env::current_exe().expect("a running program has a file");
+        let folder = program.parent().expect("a file lies in a folder");
+        let target =
+            if folder.ends_with("deps") { folder.parent().expect("target/") } else { folder }.to_owned();
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--workspace", "--quiet"]).current_dir(workspace());
         cargo.env("CARGO_TARGET_DIR", target.parent().expect("target/"));

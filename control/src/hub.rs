@@ -19,13 +19,13 @@ pub trait Hub: Send + Sync {
 
     /// Begins to deliver history to a running consumer again, marked as replay.
     ///
-    /// The last [`Progress`] has the end of `offsets` as its position, even if there is nothing to deliver; where the
+    /// The last [`ReplayProgress`] has the end of `offsets` as its position, even if there is nothing to deliver; where the
     /// channel ends before, the replay was broken off. When the receiver is dropped, the replay ends at once. The hub
     /// never waits for the receiver: the channel is unbounded, or what finds no room in it is left out.
     ///
     /// # Errors
     /// [`Refusal::ConsumerDoesNotRun`], [`Refusal::Stopping`].
-    fn replay(&self, consumer: &str, offsets: Range<Offset>) -> Result<Receiver<Progress>, Refusal>;
+    fn replay(&self, consumer: &str, offsets: Range<Offset>) -> Result<Receiver<ReplayProgress>, Refusal>;
 
     /// What keeps the hub from going on, such as a full disk that its intake waits for.
     fn trouble(&self) -> Option<String>;
@@ -33,7 +33,7 @@ pub trait Hub: Send + Sync {
 
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct ReplayProgress {
     /// All before this is dealt with.
     pub position: Offset,
     /// As many messages the consumer has had.

@@ -36,9 +36,9 @@ pub use access::{Access, Stopped};
 pub use client::{Answer, Client, HangUp};
 pub use command::{Bound, Command, Selection, Span, VERSION};
 pub use error::{ControlError, Refusal};
-pub use hub::{Hub, Progress};
+pub use hub::{Hub, ReplayProgress};
 pub use reply::{
-    Cause, Consumer, Damage, DeadLetter, Gap, Message, Mode, Outcome, Replay, Reply, Requeued, Stats,
-    Verified,
+    Cause, Consumer, Damage, DeadLetter, Gap, Message, Mode, Outcome, Progress, Replay, Reply, Requeued,
+    Stats, Verified,
 };
 pub use server::Server;

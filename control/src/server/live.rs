@@ -14,7 +14,7 @@ use message::Pattern;
 use crate::answer::{Each, PACE, tell, tell_piece};
 use crate::reply::{Replay, raw};
 use crate::view::{BATCH, Piece};
-use crate::{ControlError, Hub, Progress, Reply};
+use crate::{ControlError, Hub, ReplayProgress, Reply};
 
 /// Does `work`, and calls `gone` when the client has said that it goes, by closing its side, or was told to go. A
 /// client says nothing more behind its request.
@@ -70,7 +70,7 @@ pub(super) fn replay(
 ) -> Result<(), ControlError> {
     let began = SystemTime::now();
     let progress = hub.replay(consumer, Offset(offsets.start)..Offset(offsets.end))?;
-    let reply = |Progress { position, delivered }: Progress| {
+    let reply = |ReplayProgress { position, delivered }: ReplayProgress| {
         let failed = |letter: &DeadLetter| {
             letter.consumer == consumer
                 && offsets.contains(&letter.offset.0)
@@ -84,7 +84,7 @@ pub(super) fn replay(
     let (here, gone) = bounded::<()>(0);
     // It takes `progress` along, so that the replay ends when this does.
     let work = move || {
-        let mut last = Progress { position: Offset(offsets.start), delivered: 0 };
+        let mut last = ReplayProgress { position: Offset(offsets.start), delivered: 0 };
         tell(each, reply(last))?;
         let mut told = Instant::now();
         loop {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use control::{Access, Client, Command, ControlError, Hub, Progress, Refusal, Selection, Server, Span};
+use control::{Access, Client, Command, ControlError, Hub, Refusal, ReplayProgress, Selection, Server, Span};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use journal::{Appender, DeadLetter, Journal, Mode, Offset, Opened, Options, Record};
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub(crate) struct PlayedHub {
     /// What was to be fetched.
     pub(crate) redelivered: Mutex<Vec<(String, Offset)>>,
     /// The replay under way.
-    pub(crate) replay: Mutex<Option<Sender<Progress>>>,
+    pub(crate) replay: Mutex<Option<Sender<ReplayProgress>>>,
     /// What is wrong.
     pub(crate) trouble: Mutex<Option<String>>,
 }
@@ -41,7 +41,11 @@ impl Hub for PlayedHub {
         self.is_running(consumer)
     }
 
-    fn replay(&self, consumer: &str, _: std::ops::Range<Offset>) -> Result<Receiver<Progress>, Refusal> {
+    fn replay(
+        &self,
+        consumer: &str,
+        _: std::ops::Range<Offset>,
+    ) -> Result<Receiver<ReplayProgress>, Refusal> {
         if !self.is_running(consumer) {
             return Err(Refusal::ConsumerDoesNotRun { consumer: consumer.to_owned() });
         }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use control::{Answer, Bound, Command, ControlError, Progress, Refusal, Reply, Span};
+use control::{Answer, Bound, Command, ControlError, Refusal, ReplayProgress, Reply, Span};
 use journal::{DeadLetter, Offset};
 use serde_json::Value;
 
@@ -123,7 +123,7 @@ fn a_replay_ends_with_what_it_has_done() {
     };
     state.journal.bury(letter).unwrap();
     let sender = state.hub.replay.lock().unwrap().take().unwrap();
-    sender.send(Progress { position: Offset(50), delivered: 37 }).unwrap();
+    sender.send(ReplayProgress { position: Offset(50), delivered: 37 }).unwrap();
     drop(sender);
     // It may have been told of the way there, too.
     let replies: Vec<_> = lines.iter().take_while(Result::is_ok).map(Result::unwrap).collect();
@@ -144,7 +144,7 @@ fn a_replay_ends_when_its_client_goes() {
     let reader = thread::spawn(move || while let Ok(Some(_)) = answer.next_reply() {});
     hang_up.now();
     reader.join().unwrap();
-    let one = Progress { position: Offset(11), delivered: 1 };
+    let one = ReplayProgress { position: Offset(11), delivered: 1 };
     wait_until("the end of the replay", || sender.send(one).is_err());
 }
 
@@ -160,7 +160,7 @@ fn a_replay_ends_when_the_hub_stops() {
     drop(server);
     let end = lines.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(matches!(end, Some(ControlError::Refused(Refusal::Stopping))), "{end:?}");
-    let one = Progress { position: Offset(11), delivered: 1 };
+    let one = ReplayProgress { position: Offset(11), delivered: 1 };
     wait_until("the end of the replay", || sender.send(one).is_err());
 }
 

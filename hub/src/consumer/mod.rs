@@ -18,10 +18,11 @@ mod wants;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 use std::time::SystemTime;
 
+use control::ReplayProgress;
 use crossbeam_channel::Sender;
 use journal::{DeadLetter, Ending, Journal, Offset, Outcome};
 use plugin_api::loader::Declared;
@@ -30,7 +31,6 @@ use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::calls::Calls;
 use self::options::ConsumerOptions;
-pub use self::replay::ReplayProgress;
 use crate::outcome::{Dropped, DroppedCounters};
 
 /// The name of a consumer; unique in a hub.
@@ -116,9 +116,16 @@ pub enum Order {
 pub struct Handle {
     pub(crate) orders: Sender<Order>,
     pub(crate) waker: Waker,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Handle {
+    /// What became of its messages.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
     /// Gives an order; false if the consumer has ended.
     pub fn order(&self, order: Order) -> bool {
         let there = self.orders.send(order).is_ok();
@@ -135,6 +142,7 @@ pub struct Tally {
     retries: AtomicU64,
     replayed: AtomicU64,
     aside: AtomicU64,
+    ended: AtomicBool,
     /// Those that were not finished, by reason.
     pub dropped: DroppedCounters,
 }
@@ -153,6 +161,11 @@ impl Tally {
     /// Attempts after the first one, over all messages.
     pub fn retries(&self) -> u64 {
         self.retries.load(Relaxed)
+    }
+
+    /// Whether the consumer's thread is at its end.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Relaxed)
     }
 
     /// Messages that are set aside now, to be delivered later.

@@ -5,20 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use control::ReplayProgress;
 use crossbeam_channel::Sender;
 use journal::{Journal, JournalError, Next, Offset, Reader};
 
 use super::share::{Share, Then};
 use super::wants::Wants;
-
-/// How far a replay is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReplayProgress {
-    /// All before this is dealt with.
-    pub position: Offset,
-    /// As many messages were for the consumer.
-    pub delivered: u64,
-}
 
 /// A replay under way.
 #[derive(Debug)]
@@ -28,12 +20,23 @@ pub(super) struct Replay {
     listener: Arc<Listener>,
 }
 
-/// Who asked for it.
+/// Who asked for it. Held by all that is under way; what is dropped last tells of the end.
 #[derive(Debug)]
 pub(super) struct Listener {
     progress: Sender<ReplayProgress>,
+    end: Offset,
     delivered: AtomicU64,
+    /// Nothing more is to be read.
+    complete: AtomicBool,
     gone: AtomicBool,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.complete.load(Relaxed) {
+            self.tell(self.end);
+        }
+    }
 }
 
 impl Listener {
@@ -45,7 +48,8 @@ impl Listener {
 
 impl Replay {
     pub(super) fn new(journal: &Journal, offsets: Range<Offset>, progress: Sender<ReplayProgress>) -> Self {
-        let listener = Listener { progress, delivered: AtomicU64::new(0), gone: AtomicBool::new(false) };
+        let (delivered, complete, gone) = Default::default();
+        let listener = Listener { progress, end: offsets.end, delivered, complete, gone };
         Self { reader: journal.reader(offsets.start), offsets, listener: Arc::new(listener) }
     }
 
@@ -58,7 +62,11 @@ impl Replay {
         max: usize,
         wants: &mut Wants,
     ) -> Result<Option<(Share, Then)>, JournalError> {
-        while !self.listener.gone.load(Relaxed) && self.reader.position() < self.offsets.end {
+        while !self.listener.gone.load(Relaxed) {
+            if self.reader.position() >= self.offsets.end {
+                self.listener.complete.store(true, Relaxed);
+                break;
+            }
             match self.reader.poll(max)? {
                 Some(Next::Batch(batch)) => {
                     let wanted = batch

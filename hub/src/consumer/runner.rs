@@ -135,6 +135,7 @@ struct Ended(Arc<Consumer>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
+        self.0.tally.ended.store(true, Relaxed);
         self.0.report(Event::Ended(self.0.name.clone()));
     }
 }

@@ -1,5 +1,6 @@
 //! The consumers' threads: started together, watched, drained together.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,6 @@ struct Running {
     name: ConsumerName,
     handle: Handle,
     has_inbound: bool,
-    tally: Arc<Tally>,
 }
 
 impl Consumers {
@@ -63,7 +63,7 @@ impl Consumers {
             let cursor = journal.register(&name, start(planned.options.start))?;
             let reader = cursor.reader();
             let (orders, ordered) = unbounded();
-            let handle = Handle { orders, waker: reader.waker() };
+            let handle = Handle { orders, waker: reader.waker(), tally: Arc::clone(&tally) };
             let consumer = Consumer {
                 name: name.clone(),
                 declared: planned.installed.declared.clone(),
@@ -72,7 +72,7 @@ impl Consumers {
                 host: Arc::new(ConsumerHost { consumer: name.clone(), outbound: Arc::clone(outbound) }),
                 journal: Arc::clone(journal),
                 calls: consumers.calls.clone(),
-                tally: Arc::clone(&tally),
+                tally,
                 events: reports.clone(),
             };
             let runner = Runner { consumer: Arc::new(consumer), cursor, reader, orders: ordered };
@@ -83,7 +83,7 @@ impl Consumers {
                 .name(name.to_string())
                 .spawn(move || runner.run(&planned))
                 .map_err(|error| StartUpError::System("start a consumer's thread", error))?;
-            consumers.all.push(Running { name: name.clone(), handle, has_inbound, tally });
+            consumers.all.push(Running { name: name.clone(), handle, has_inbound });
             consumers.running.push(name);
         }
         Ok(consumers)
@@ -117,6 +117,11 @@ impl Consumers {
     /// Those that get only what is subscribed to.
     pub(super) fn without_inbound(&self) -> Vec<Handle> {
         self.all.iter().filter(|running| !running.has_inbound).map(|running| running.handle.clone()).collect()
+    }
+
+    /// A way to each of them.
+    pub(super) fn handles(&self) -> HashMap<ConsumerName, Handle> {
+        self.all.iter().map(|running| (running.name.clone(), running.handle.clone())).collect()
     }
 
     /// Tells all to end when they have dealt with what is before `offset`.
@@ -159,7 +164,7 @@ impl Consumers {
     }
 
     pub(super) fn tallies(&self) -> impl Iterator<Item = (&ConsumerName, &Tally)> {
-        self.all.iter().map(|running| (&running.name, &*running.tally))
+        self.all.iter().map(|running| (&running.name, running.handle.tally()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The running hub: composes the parts, starts them, waits, and drains them.
 
 mod consumers;
+mod operator;
 mod receiving;
 mod signals;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{BusError, Context};
+use control::{ControlError, Server};
 use journal::{Journal, JournalError};
 use plugin_api::StartError;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -15,6 +17,7 @@ use sd_notify::NotifyState;
 use settings::{JournalMode, Settings};
 
 use self::consumers::Consumers;
+use self::operator::Operator;
 use self::receiving::{Needs, Receiving};
 use self::signals::Signals;
 use crate::consumer::{ConsumerName, Event};
@@ -47,6 +50,9 @@ pub enum StartUpError {
     /// The journal.
     #[error("hub.state_dir: {0}")]
     Journal(#[from] JournalError),
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// A thread or signal handler could not be had.
     #[error("cannot {0}: {1}")]
     System(&'static str, std::io::Error),
@@ -61,7 +67,7 @@ impl StartUpError {
             Self::Consumer(..) | Self::Deadline(..) => Exit::Plugin,
             Self::Bus(BusError::Bind { .. } | BusError::AllInUse { .. }) => Exit::Address,
             Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => Exit::Config,
-            Self::Journal(_) => Exit::State,
+            Self::Journal(_) | Self::Control(_) => Exit::State,
             Self::Bus(_) | Self::System(..) => Exit::Failed,
             Self::Stopped => Exit::Clean,
         }
@@ -128,13 +134,21 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
             .spawn(move || housekeeping.run(&house_kept))
             .map_err(|error| StartUpError::System("start the housekeeping thread", error))?;
         outbound.settle(&plan.subscribed, &plan.prefixes(), SETTLE);
-        Ok(receiving)
+        let operator = Operator {
+            journal: Arc::clone(&journal),
+            consumers: consumers.handles(),
+            intake: Arc::clone(&receiving.tally),
+        };
+        let server = Server::start(&settings.hub.state_dir, Arc::clone(&journal), Arc::new(operator))?;
+        Ok((receiving, server))
     });
     let (exit, mut receiving) = match running {
-        Ok(mut receiving) => {
+        Ok((mut receiving, server)) => {
             notify(&[NotifyState::Ready, NotifyState::Status("running")]);
             tracing::info!("ready");
-            (watch(&mut signals, &mut consumers, &mut receiving).await, Some(receiving))
+            let exit = watch(&mut signals, &mut consumers, &mut receiving).await;
+            on_a_thread("control", || drop(server)).await;
+            (exit, Some(receiving))
         }
         Err(StartUpError::Consumer(name, error)) if outbound.address_taken() => {
             failed(&StartUpError::Consumer(name, error));
@@ -258,9 +272,18 @@ async fn on_a_thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + S
 
 /// Waits until the hub has to stop; with [`Exit::Clean`] if it was told to.
 async fn watch(signals: &mut Signals, consumers: &mut Consumers, receiving: &mut Receiving) -> Exit {
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    let mut trouble = None;
     loop {
         tokio::select! {
             () = signals.stop() => return Exit::Clean,
+            _ = look.tick() => {
+                let now = receiving.tally.trouble();
+                if trouble != now {
+                    notify(&[NotifyState::Status(now.as_deref().unwrap_or("running"))]);
+                    trouble = now;
+                }
+            }
             event = consumers.events.recv() => match event {
                 Some(Event::Ended(name)) => {
                     consumers.running.retain(|running| *running != name);

@@ -89,7 +89,10 @@ impl Stopped {
             Command::Requeue { selection } => {
                 self.change(each, |journal, each| answer::requeue(journal, None, selection, each))
             }
-            Command::Purge { selection } => {
+            Command::Purge { selection, pretend: true } => {
+                answer::purgeable(View::Archive(&self.look()?), selection, each)
+            }
+            Command::Purge { selection, pretend: false } => {
                 self.change(each, |journal, each| answer::purge(journal, selection, each))
             }
             Command::Forget { consumer } => {

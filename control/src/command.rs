@@ -56,11 +56,13 @@ pub enum Command {
         /// Which.
         selection: Selection,
     },
-    /// Removes dead letters for good: a [`DeadLetter`](crate::DeadLetter) each. Those that are being delivered again
-    /// go only if named by their offset.
+    /// Removes dead letters for good: a [`DeadLetter`](crate::DeadLetter) each. Those that a consumer is to have again
+    /// go only if named by their offset, or if the consumer was forgotten.
     Purge {
         /// Which.
         selection: Selection,
+        /// Only tell which would go.
+        pretend: bool,
     },
     /// Removes a consumer's cursor for good. Refused while the consumer runs. Its dead letters stay.
     Forget {
@@ -82,7 +84,8 @@ impl Command {
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Self::Requeue { .. } | Self::Purge { .. } | Self::Forget { .. } | Self::Replay { .. } => true,
+            Self::Requeue { .. } | Self::Forget { .. } | Self::Replay { .. } => true,
+            Self::Purge { pretend, .. } => !pretend,
             Self::Stats
             | Self::Messages { .. }
             | Self::Outcomes { .. }

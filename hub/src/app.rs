@@ -9,42 +9,49 @@ use crate::catalogue::Catalogue;
 use crate::cli::{Cli, Command, Selection};
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::{check, daemon, logging, report};
+use crate::{check, command, daemon, logging, report};
 
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: Cli) -> Exit {
-    let command = cli.command.unwrap_or(Command::Run);
     let Selection { config, assignments, plugin_dirs, with_consumers } = cli.selection;
-    let sources = Sources::from_environment(config, assignments);
-    let loaded = Configuration::load(&sources);
-    let (configuration, log) = match loaded.and_then(|loaded| Ok((logging::install(&loaded)?, loaded))) {
-        Ok((log, configuration)) => (configuration, log),
+    let configuration = match Configuration::load(&Sources::from_environment(config, assignments)) {
+        Ok(configuration) => configuration,
         Err(problems) => return refuse(&problems),
     };
-    let folders = folders(plugin_dirs, &configuration);
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => start(&configuration, plugin_dirs, with_consumers.as_deref()),
+        Command::Check => examine(&configuration, plugin_dirs, with_consumers.as_deref()),
+        Command::Operate(command) => command::run(&command, &configuration.settings().hub.state_dir),
+    }
+}
+
+fn start(
+    configuration: &Configuration,
+    plugin_dirs: Vec<PathBuf>,
+    with_consumers: Option<&[String]>,
+) -> Exit {
+    let log = match logging::install(configuration) {
+        Ok(log) => log,
+        Err(problem) => return refuse(&problem.into()),
+    };
+    let folders = folders(plugin_dirs, configuration);
     let catalogue = Catalogue::scan(folders.iter().map(PathBuf::as_path));
-    let plan = Plan::new(&configuration, &catalogue, with_consumers.as_deref());
-    match command {
-        Command::Run => {
-            // A library that can't be used is no reason not to start: if it has a consumer that is switched on, the
-            // plan fails, because nobody claims that consumer's table.
-            for problem in &catalogue.problems {
-                tracing::error!("{problem}");
-            }
-            match plan {
-                // Which of two consumers runs must not hang on the order of files.
-                Ok(plan) if catalogue.problems.iter().any(|problem| problem.is_about(&plan)) => Exit::Plugin,
-                Ok(plan) => {
-                    report::starting(&plan);
-                    let exit = daemon::run(&plan, configuration.settings());
-                    log.say_dropped();
-                    exit
-                }
-                Err(problems) => refuse(&problems),
-            }
+    // A library that can't be used is no reason not to start: if it has a consumer that is switched on, the plan fails,
+    // because nobody claims that consumer's table.
+    for problem in &catalogue.problems {
+        tracing::error!("{problem}");
+    }
+    match Plan::new(configuration, &catalogue, with_consumers) {
+        // Which of two consumers runs must not hang on the order of files.
+        Ok(plan) if catalogue.problems.iter().any(|problem| problem.is_about(&plan)) => Exit::Plugin,
+        Ok(plan) => {
+            report::starting(&plan);
+            let exit = daemon::run(&plan, configuration.settings());
+            log.say_dropped();
+            exit
         }
-        Command::Check => examine(&configuration, &catalogue, plan, &folders),
+        Err(problems) => refuse(&problems),
     }
 }
 
@@ -60,22 +67,27 @@ fn folders(first: Vec<PathBuf>, configuration: &Configuration) -> Vec<PathBuf> {
 
 fn examine(
     configuration: &Configuration,
-    catalogue: &Catalogue,
-    plan: Result<Plan, Problems>,
-    folders: &[PathBuf],
+    plugin_dirs: Vec<PathBuf>,
+    with_consumers: Option<&[String]>,
 ) -> Exit {
+    let _log = match logging::install(configuration) {
+        Ok(log) => log,
+        Err(problem) => return refuse(&problem.into()),
+    };
+    let folders = folders(plugin_dirs, configuration);
+    let catalogue = Catalogue::scan(folders.iter().map(PathBuf::as_path));
     let mut exit = Exit::Clean;
     for problem in &catalogue.problems {
         complain(problem);
         exit = Exit::Plugin;
     }
-    match plan {
+    match Plan::new(configuration, &catalogue, with_consumers) {
         Err(problems) => {
             exit = refuse(&problems);
         }
         Ok(plan) => {
             // A reader that went away, as in `fedmsg-hub check | head`, is no failure of the check.
-            drop(check::describe(&mut anstream::stdout().lock(), configuration, catalogue, &plan));
+            drop(check::describe(&mut anstream::stdout().lock(), configuration, &catalogue, &plan));
             if plan.consumers.is_empty() {
                 complain(&format!(
                     "warning: no consumer is enabled: this hub would do no work; {}",
@@ -97,7 +109,8 @@ fn refuse(problems: &Problems) -> Exit {
     Exit::Config
 }
 
-fn complain(what: &dyn std::fmt::Display) {
+/// Says something to the person, on standard error.
+pub(crate) fn complain(what: &dyn std::fmt::Display) {
     // Nobody is left to tell if standard error is closed.
     drop(writeln!(io::stderr(), "fedmsg-hub: {}", what.to_string().replace('\n', "\nfedmsg-hub: ")));
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::command::Operate;
+
 /// Hands the messages of a fedmsg bus to consumer plugins.
 ///
 /// Subscribes to every endpoint in the configuration, and gives each message to every enabled consumer
@@ -27,16 +29,20 @@ pub struct Cli {
 }
 
 /// What else the program can do.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Run the hub (the default).
     Run,
     /// Load everything, connect to nothing, and say what would run.
     Check,
+    /// What operators do, on a running hub or a stopped one.
+    #[command(flatten)]
+    Operate(Operate),
 }
 
-/// Options that `run` and `check` share.
+/// Options that all of them share; operators' commands load no plugin.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Configuration")]
 pub struct Selection {
     /// Read this file, or the *.toml in this folder, too; may be repeated.
     #[arg(long, value_name = "PATH", global = true)]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All was done; for `check`: all is well.
     Clean = 0,
-    /// Something failed that has no code of its own; the log says what.
+    /// Something failed that has no code of its own; the log, or the error, says what.
     Failed = 1,
     /// The command line is wrong. clap's own code.
     Usage = 2,
@@ -22,19 +22,25 @@ pub enum Exit {
     Undelivered = 6,
     /// The state directory cannot be used, or another hub uses it.
     State = 7,
+    /// No hub runs where a command needs one.
+    NotRunning = 8,
+    /// Ctrl-C ended a command that could say how far it was.
+    Interrupted = 130,
 }
 
 /// The table of exit codes for `--help`.
 pub const HELP: &str = "\
 Exit codes:
-  0  stopped cleanly; for `check`: all is well
-  1  failed; the log says why
-  2  wrong command line
-  3  wrong configuration
-  4  a consumer did not start, or two plugins have it; for `check`: a plugin can't be loaded
-  5  an address could not be bound
-  6  the drain deadline passed, with a consumer that did not stop, or messages lost that were only in memory
-  7  the state directory cannot be used, or another hub uses it";
+  0    stopped cleanly; for `check`: all is well
+  1    failed; the log, or the error, says why
+  2    wrong command line
+  3    wrong configuration
+  4    a consumer did not start, or two plugins have it; for `check`: a plugin can't be loaded
+  5    an address could not be bound
+  6    the drain deadline passed, with a consumer that did not stop, or messages lost that were only in memory
+  7    the state directory cannot be used, or another hub uses it
+  8    no hub runs, and the command needs one
+  130  ended by Ctrl-C";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -10,6 +10,7 @@ pub mod app;
 pub mod catalogue;
 pub mod check;
 pub mod cli;
+pub mod command;
 pub mod consumer;
 pub mod daemon;
 pub mod exit;

@@ -44,19 +44,40 @@ pub(crate) fn requeue(
     Ok(journal.flush()?)
 }
 
+/// Tells which letters a purge would remove.
+pub(crate) fn purgeable(
+    view: View<'_>,
+    selection: &Selection,
+    each: &mut Each<'_>,
+) -> Result<(), ControlError> {
+    select_purgeable(view, selection)?.iter().try_for_each(|letter| tell_letter(letter, each))
+}
+
 pub(crate) fn purge(
     journal: &Journal,
     selection: &Selection,
     each: &mut Each<'_>,
 ) -> Result<(), ControlError> {
-    let mut letters = select(View::Journal(journal), selection)?;
-    letters.retain(|letter| !letter.requeued || !selection.offsets.is_empty());
+    let letters = select_purgeable(View::Journal(journal), selection)?;
     let chosen: HashSet<(Offset, &str)> =
         letters.iter().map(|letter| (letter.offset, letter.consumer.as_str())).collect();
-    for letter in journal.purge(|letter| chosen.contains(&(letter.offset, letter.consumer.as_str())))? {
-        tell(each, Reply::DeadLetter(reply::DeadLetter::new(&letter)))?;
-    }
+    let gone = journal.purge(|letter| chosen.contains(&(letter.offset, letter.consumer.as_str())))?;
+    gone.iter().try_for_each(|letter| tell_letter(letter, each))?;
     Ok(journal.flush()?)
+}
+
+fn tell_letter(letter: &DeadLetter, each: &mut Each<'_>) -> Result<(), ControlError> {
+    tell(each, Reply::DeadLetter(reply::DeadLetter::new(letter)))
+}
+
+/// Those that may go. One that is to be delivered again is as good as a message that was not dealt with yet.
+fn select_purgeable(view: View<'_>, selection: &Selection) -> Result<Vec<DeadLetter>, Refusal> {
+    let mut letters = select(view, selection)?;
+    if selection.offsets.is_empty() {
+        let waiting: HashSet<String> = view.consumers().into_iter().map(|cursor| cursor.consumer).collect();
+        letters.retain(|letter| !(letter.requeued && waiting.contains(&letter.consumer)));
+    }
+    Ok(letters)
 }
 
 /// Those that are selected; each one that is named has to be there.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use journal::{Journal, JournalError, Offset, OutcomeFilter};
 
-pub(crate) use letters::{dead_letters, purge, requeue};
+pub(crate) use letters::{dead_letters, purge, purgeable, requeue};
 pub(crate) use messages::{messages, tell_piece};
 pub(crate) use stats::stats;
 pub(crate) use verify::verify;

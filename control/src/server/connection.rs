@@ -103,7 +103,8 @@ impl Connection {
                 answer::dead_letters(view, &selection, messages, each)
             }
             Command::Requeue { selection } => answer::requeue(journal, Some(hub), &selection, each),
-            Command::Purge { selection } => answer::purge(journal, &selection, each),
+            Command::Purge { selection, pretend: true } => answer::purgeable(view, &selection, each),
+            Command::Purge { selection, pretend: false } => answer::purge(journal, &selection, each),
             Command::Forget { consumer } => answer::forget(journal, Some(hub), &consumer),
             Command::Replay { consumer, span } => {
                 stream.set_write_timeout(Some(UNREAD)).map_err(ControlError::Output)?;

@@ -36,8 +36,8 @@ fn a_request_that_cannot_be_understood_is_refused() {
         r#"{"version":1,"command":"explode"}"#,
         r#"{"version":1,"command":"stats","more":1}"#,
         r#"{"version":1,"command":{"forget":{"consumer":"a","now":true}}}"#,
-        r#"{"version":1,"command":{"purge":{"selection":{"ofsets":[1]}}}}"#,
-        r#"{"version":1,"command":{"purge":{}}}"#,
+        r#"{"version":1,"command":{"purge":{"selection":{"offsets":[],"ofsets":[1]},"pretend":false}}}"#,
+        r#"{"version":1,"command":{"purge":{"selection":{"offsets":[]}}}}"#,
     ] {
         let error = error(&state, format!("{request}\n").as_bytes());
         assert_eq!(error["code"], "not_understood", "{request}: {error}");

@@ -17,6 +17,10 @@ fn refusal(error: ControlError) -> Refusal {
     }
 }
 
+fn purge(selection: Selection) -> Command {
+    Command::Purge { selection, pretend: false }
+}
+
 /// Four dead letters, one of which is being delivered again.
 fn state() -> State {
     let mut state = State::new();
@@ -91,17 +95,33 @@ fn a_letter_requeued_without_a_hub_is_marked_for_its_next_start() {
 #[test]
 fn purged_letters_are_gone_but_not_those_under_way_unless_named() {
     let state = state();
+    state.journal.register("a", Start::New).unwrap();
     let server = state.serve();
-    let purged = ask_at(state.path(), &Command::Purge { selection: these(Some("a"), &[]) }).unwrap();
+    let selection = these(Some("a"), &[]);
+    let told = ask_at(state.path(), &Command::Purge { selection: selection.clone(), pretend: true }).unwrap();
+    assert_eq!(state.journal.dead_letters().len(), 4);
+    let purged = ask_at(state.path(), &purge(selection)).unwrap();
+    assert_eq!(purged, told);
     let offsets: Vec<_> = purged.iter().map(|reply| reply["dead_letter"]["offset"].clone()).collect();
     assert_eq!(offsets, [1, 3]);
     assert_eq!(there(&state.journal.dead_letters()), [(2, "a", true), (3, "b", false)]);
     drop(server);
     let folder = state.stop();
-    ask_at(folder.path(), &Command::Purge { selection: these(None, &[2]) }).unwrap();
+    let named = these(None, &[2]);
+    let told = ask_at(folder.path(), &Command::Purge { selection: named.clone(), pretend: true }).unwrap();
+    assert_eq!(ask_at(folder.path(), &purge(named)).unwrap(), told);
     let archive = Archive::open(folder.path()).unwrap();
     let left: Vec<_> = archive.dead_letters().cloned().collect();
     assert_eq!(there(&left), [(3, "b", false)]);
+}
+
+#[test]
+fn letters_that_nobody_will_ever_have_are_purged_even_if_requeued() {
+    let state = state();
+    let _server = state.serve();
+    // `a` has no place in the journal, as after `consumer forget`.
+    ask_at(state.path(), &purge(these(Some("a"), &[]))).unwrap();
+    assert_eq!(there(&state.journal.dead_letters()), [(3, "b", false)]);
 }
 
 #[test]
@@ -111,7 +131,7 @@ fn nothing_is_done_if_one_of_the_named_letters_is_not_there() {
     let server = state.serve();
     for offsets in [&[1, 9], &[9, 1]] {
         let selection = these(Some("a"), offsets);
-        for command in [Command::Purge { selection: selection.clone() }, Command::Requeue { selection }] {
+        for command in [purge(selection.clone()), Command::Requeue { selection }] {
             let refusal = refusal(ask_at(state.path(), &command).unwrap_err());
             assert_eq!(refusal, Refusal::NoDeadLetter { offset: 9, consumer: Some("a".into()) });
         }
@@ -145,7 +165,7 @@ fn a_consumer_is_forgotten_unless_it_runs() {
 #[test]
 fn nobody_changes_the_files_of_a_hub_that_has_no_socket() {
     let state = state();
-    let error = ask_at(state.path(), &Command::Purge { selection: Selection::default() }).unwrap_err();
+    let error = ask_at(state.path(), &purge(Selection::default())).unwrap_err();
     assert!(matches!(error, ControlError::Journal(journal::JournalError::Locked { .. })), "{error:?}");
     // Looking is free.
     assert_eq!(ask_at(state.path(), &Command::Verify).unwrap().len(), 1);

@@ -1,0 +1,67 @@
+//! The operator's commands: the journal, dead letters, replay, consumers. On a running hub or a stopped one, by way of
+//! `control`; how the answers look is decided here.
+
+mod confirm;
+mod consumer;
+mod dlq;
+mod failure;
+mod journal;
+mod output;
+mod progress;
+mod replay;
+mod span;
+mod table;
+mod time;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use control::Access;
+
+use crate::exit::Exit;
+
+use failure::Failure;
+use output::Output;
+
+/// What operators do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Operate {
+    /// Look at what was received.
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    /// Look at messages that a consumer failed at for good; deliver them again, or remove them.
+    #[command(subcommand)]
+    Dlq(dlq::Dlq),
+    /// Deliver history to one consumer again.
+    Replay(replay::Replay),
+    /// See where each consumer is, or forget one for good.
+    #[command(subcommand)]
+    Consumer(consumer::Consumer),
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Form {
+    /// Write JSON, one object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what an operator asks for, and says what went wrong.
+#[must_use]
+pub fn run(command: &Operate, state_directory: &Path) -> Exit {
+    match operate(command, state_directory) {
+        Ok(()) => Exit::Clean,
+        Err(failure) => failure.conclude(),
+    }
+}
+
+fn operate(command: &Operate, state_directory: &Path) -> Result<(), Failure> {
+    let hub = Access::find(state_directory)?;
+    match command {
+        Operate::Journal(command) => command.run(&hub),
+        Operate::Dlq(command) => command.run(&hub),
+        Operate::Replay(command) => command.run(&hub),
+        Operate::Consumer(command) => command.run(&hub),
+    }
+}

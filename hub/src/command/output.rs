@@ -1,0 +1,107 @@
+//! Standard output: text for people, coloured on a terminal, or lines of JSON; and notes on standard error.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use control::{Cause, Gap, Reply};
+use serde::Serialize;
+
+use super::{Failure, Form};
+use crate::app::complain;
+
+/// Standard output.
+pub(super) struct Output {
+    out: BufWriter<Box<dyn Write>>,
+    /// JSON is wanted.
+    pub(super) json: bool,
+    /// The columns of the terminal; `None` where it is none.
+    pub(super) width: Option<u16>,
+}
+
+impl Output {
+    pub(super) fn new(form: Form) -> Self {
+        let stdout = io::stdout();
+        let width = if stdout.is_terminal() {
+            rustix::termios::tcgetwinsize(&stdout).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+        } else {
+            None
+        };
+        // JSON is passed on as it is; of text, terminals get the colours.
+        let out: Box<dyn Write> =
+            if form.json { Box::new(stdout.lock()) } else { Box::new(anstream::stdout().lock()) };
+        Self { out: BufWriter::with_capacity(1 << 16, out), json: form.json, width }
+    }
+
+    /// Writes one line of text.
+    pub(super) fn line(&mut self, text: &dyn Display) -> io::Result<()> {
+        writeln!(self.out, "{text}")
+    }
+
+    /// Writes one line of JSON.
+    pub(super) fn object(&mut self, object: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, object)?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Has what was written seen.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// Ends it.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(Failure::output)
+    }
+}
+
+/// Says on standard error what is said beside every answer: what is missing of it.
+pub(super) fn note(reply: &Reply<'_>) {
+    match reply {
+        Reply::Gap(gap) => complain(&format_args!("note: {}", describe(gap))),
+        Reply::Damage(damage) => complain(&format_args!("note: {}", damage.what)),
+        _ => {}
+    }
+}
+
+/// Which messages are missing, and why.
+pub(super) fn describe(gap: &Gap) -> String {
+    let why = match gap.cause {
+        Cause::Damaged => "their place on disk is damaged",
+        Cause::Retired => "they were too old to be kept",
+        Cause::Dropped => "memory was full",
+    };
+    match gap.to - gap.from {
+        1 => format!("message {} is missing: {why}", gap.from),
+        _ => format!("messages {} to {} are missing: {why}", gap.from, gap.to - 1),
+    }
+}
+
+/// Text from the bus as it may be shown: nothing in it controls a terminal or turns the line around.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let is_harmful =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_harmful(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_the_bus_controls_the_terminal() {
+        assert_eq!(printable("é \\ \u{1f600}"), "é \\ \u{1f600}");
+        assert_eq!(printable("\u{1b}[2J\r\n\u{9b}x\u{202e}"), "\\u{1b}[2J\\r\\n\\u{9b}x\\u{202e}");
+    }
+}

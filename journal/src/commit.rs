@@ -6,13 +6,12 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use crate::segments::{SegmentWriter, Unsynced};
-use crate::sync::{lock, wait, wait_until};
+use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use crate::sync::{Condvar, Mutex, lock, wait, wait_until};
 use crate::{JournalError, Offset};
 
 #[derive(Debug)]

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use crate::JournalError;
 use crate::frame::{Key, Kind};
 use crate::logfile::StateLog;
 use crate::recovery::Recovery;
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use crate::sync::{Mutex, RwLock, lock};
 use crate::wire::{Put, Take};
 
 const SET: u8 = 0;

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use crate::batch::Batch;
 use crate::frame::{Key, Kind};
 use crate::logfile::StateLog;
 use crate::recovery::Recovery;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::wire::{Put, Take};
 use crate::{Journal, JournalError, Offset};
 

@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::appender::Appender;
@@ -18,7 +17,8 @@ use crate::recovery::Recovery;
 use crate::ring::Ring;
 use crate::segments::{SegmentWriter, Segments};
 use crate::shared::{Layout, Shared};
-use crate::sync::lock;
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, lock};
 use crate::{JournalError, Mode, Next, Offset, Options, Outcome, Reader};
 
 /// A journal that this process owns. It may be shared among threads; what it gives out holds on to what it needs.
@@ -51,20 +51,7 @@ impl Journal {
         make(directory)?;
         let lock = Arc::new(Lock::take(&directory.join("lock"))?);
         match options.mode {
-            Mode::Memory { max_bytes, .. } => {
-                let shared = Shared {
-                    mode: options.mode,
-                    ring: Ring::new(max_bytes, 0),
-                    segments: None,
-                    committer: None,
-                    cursors: Cursors::in_memory(),
-                    outcomes: Outcomes::in_memory(options.outcomes_bytes),
-                    dead_letters: DeadLetters::default(),
-                    dropped_oldest: 0.into(),
-                    dropped_newest: 0.into(),
-                };
-                Self::start(shared, lock, None, Key::draw(), Recovery::default())
-            }
+            Mode::Memory { max_bytes, .. } => Self::in_memory(options, max_bytes, lock),
             Mode::Durable { sync_interval } => {
                 make(&layout.messages())?;
                 make(&layout.outcomes())?;
@@ -109,6 +96,25 @@ impl Journal {
                 Self::start(shared, lock, Some(writer), key, recovery)
             }
         }
+    }
+
+    pub(crate) fn in_memory(
+        options: &Options,
+        max_bytes: u64,
+        lock: Arc<Lock>,
+    ) -> Result<Opened, JournalError> {
+        let shared = Shared {
+            mode: options.mode,
+            ring: Ring::new(max_bytes, 0),
+            segments: None,
+            committer: None,
+            cursors: Cursors::in_memory(),
+            outcomes: Outcomes::in_memory(options.outcomes_bytes),
+            dead_letters: DeadLetters::default(),
+            dropped_oldest: 0.into(),
+            dropped_newest: 0.into(),
+        };
+        Self::start(shared, lock, None, Key::draw(), Recovery::default())
     }
 
     fn start(

@@ -60,6 +60,8 @@ mod dedup;
 mod disk;
 mod error;
 mod frame;
+#[cfg(test)]
+mod handover;
 mod journal;
 mod lock;
 mod logfile;

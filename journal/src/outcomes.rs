@@ -4,13 +4,13 @@
 //! a message whose ending isn't recorded.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
 
 use crate::frame::{self, Key};
 use crate::segments::{SegmentWriter, Segments, Unsynced};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::{Journal, JournalError, Outcome, OutcomeFilter};
 
 /// As much waits for the group commit at most.

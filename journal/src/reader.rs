@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use crate::batch::Batch;
 use crate::disk::{DiskReader, OnDisk};
 use crate::ring::Taken;
 use crate::shared::Shared;
+use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::{JournalError, Offset};
 
 /// What a reader comes to.

@@ -1,14 +1,14 @@
 //! The newest messages, in memory: where readers wait, and in memory mode all there is.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::WhenFull;
 use crate::batch::Batch;
 use crate::record::Block;
-use crate::sync::{lock, wait, wait_until};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_until};
 
 #[derive(Debug)]
 pub(crate) struct Ring {

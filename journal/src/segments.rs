@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::frame::{FILE_HEADER, FileHeader, Key, Kind};
 use crate::logfile::{LogFile, sync_folder};
 use crate::recovery::{Damage, Recovery, survey};
 use crate::scan::{Found, Scan, header_of};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::{JournalError, Offset, Verify};
 
 /// The segments of a folder, by the number of their first frame.

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use crate::commit::Committer;
 use crate::cursors::Cursors;
@@ -11,6 +10,7 @@ use crate::frame::{Key, Kind};
 use crate::outcomes::Outcomes;
 use crate::ring::Ring;
 use crate::segments::{Segments, find_key};
+use crate::sync::atomic::AtomicU64;
 use crate::{JournalError, Mode};
 
 /// What the parts of a journal share.

@@ -1,7 +1,21 @@
-//! Locks that a panic elsewhere does not take away: what they guard is whole between any two statements.
+//! All by which threads wait for each other. In this crate's unit tests it is shuttle's, which tries many of the orders
+//! in which threads can run.
+//!
+//! A panic elsewhere does not take a lock away: what it guards is whole between any two statements.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
+
+#[cfg(test)]
+pub(crate) use shuttle::{
+    sync::{Condvar, Mutex, MutexGuard, RwLock, atomic},
+    thread,
+};
+#[cfg(not(test))]
+pub(crate) use std::{
+    sync::{Condvar, Mutex, MutexGuard, RwLock, atomic},
+    thread,
+};
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -31,15 +31,15 @@ pub enum Exit {
 /// The table of exit codes for `--help`.
 pub const HELP: &str = "\
 Exit codes:
-  0    stopped cleanly; for `check`: all is well
-  1    failed; the log, or the error, says why
-  2    wrong command line
-  3    wrong configuration
-  4    a consumer did not start, or two plugins have it; for `check`: a plugin can't be loaded
-  5    an address could not be bound
-  6    the drain deadline passed, with a consumer that did not stop, or messages lost that were only in memory
-  7    the state directory cannot be used, or another hub uses it
-  8    no hub runs, and the command needs one
+  0  stopped cleanly; for `check`: all is well
+  1  failed; the log, or the error, says why
+  2  wrong command line
+  3  wrong configuration
+  4  a consumer did not start, or two plugins have it; for `check`: a plugin can't be loaded
+  5  an address could not be bound
+  6  the drain deadline passed, with a consumer that did not stop, or messages lost that were only in memory
+  7  the state directory cannot be used, or another hub uses it
+  8  no hub runs, and the command needs one
   130  ended by Ctrl-C";
 
 impl From<Exit> for ExitCode {

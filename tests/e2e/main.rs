@@ -2,6 +2,7 @@
 //!
 //! - `flow`: a message's way to the consumers, and what is said of it
 //! - `stop`: signals, draining, deadlines, exit codes
+//! - `operator`: the commands for journal, dead letters, replay and consumers
 //! - `relay`: publishers, relay, subscribers
 //! - `bad_messages`, `bad_plugins`, `bad_config`: what must not bring the hub down, and what must keep it from
 //!   starting
@@ -19,6 +20,7 @@ mod flow;
 mod guide;
 mod interop;
 mod layers;
+mod operator;
 mod relay;
 mod stop;
 mod volume;

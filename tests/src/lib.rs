@@ -20,6 +20,7 @@ mod publisher;
 mod python;
 mod recorder;
 mod scratch;
+mod terminal;
 
 pub use build::{binary, library, workspace};
 pub use corpus::{Numbered, bus_shaped_messages};
@@ -30,6 +31,7 @@ pub use publisher::TestPublisher;
 pub use python::{Frames, python, python_fedmsg};
 pub use recorder::Recorder;
 pub use scratch::Scratch;
+pub use terminal::Terminal;
 
 pub use rustix::process::Signal;
 

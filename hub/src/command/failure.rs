@@ -31,6 +31,9 @@ pub(super) enum Failure {
     /// Parts of the journal cannot be read.
     #[error("parts of the journal cannot be read; the rest is")]
     Damaged,
+    /// Ctrl-C, before anything was done.
+    #[error("interrupted")]
+    Interrupted,
     /// A replay ended before its end.
     #[error("{why}; go on with\n  {go_on}")]
     ReplayBrokenOff {
@@ -85,7 +88,7 @@ impl Failure {
                 | ControlError::PathTooLong { .. },
             ) => Exit::State,
             Self::NobodyToAsk => Exit::Usage,
-            Self::ReplayBrokenOff { why: BrokenOff::Interrupted, .. } => Exit::Interrupted,
+            Self::Interrupted | Self::ReplayBrokenOff { why: BrokenOff::Interrupted, .. } => Exit::Interrupted,
             Self::Control(_)
             | Self::Stream { .. }
             | Self::Declined

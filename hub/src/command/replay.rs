@@ -60,8 +60,9 @@ impl Replay {
             }
         };
         drop(bar);
-        // It was refused, or never began.
-        let Some(replay) = last else { return Ok(ended?) };
+        let Some(replay) = last else {
+            return if interrupted.load(SeqCst) { Err(Failure::Interrupted) } else { Ok(ended?) };
+        };
         let written = if output.json {
             output.object(&replay)
         } else {

@@ -127,17 +127,18 @@ impl Committer {
                 state = wait(&self.done, state);
             }
         }
+        // Also if a later round succeeded: the system tells once of what it could not write, and then calls it written.
+        if let Some(Failure { path, offsets, source }) = state.failure.take() {
+            return Err(JournalError::Sync { path, offsets, source });
+        }
         if state.durable >= to && state.trouble.is_none() {
             return Ok(());
         }
-        match state.failure.take() {
-            Some(Failure { path, offsets, source }) => Err(JournalError::Sync { path, offsets, source }),
-            None if state.ended => Err(JournalError::Closed),
-            None => {
-                let text = state.trouble.clone().unwrap_or_default();
-                Err(JournalError::io("confirm", &PathBuf::from("the journal"), io::Error::other(text)))
-            }
+        if state.ended {
+            return Err(JournalError::Closed);
         }
+        let text = state.trouble.clone().unwrap_or_default();
+        Err(JournalError::io("confirm", &PathBuf::from("the journal"), io::Error::other(text)))
     }
 
     pub(crate) fn close(&self) {

@@ -14,8 +14,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{append, body, open, read_all, small};
-use journal::{JournalError, Offset, Opened, Options, Record, Start};
+use common::{append, open, read_all, small, try_append};
+use journal::{JournalError, Offset, Opened, Options, Start};
 
 /// A file system of a few pages, mounted for one test.
 struct SmallDisk(tempfile::TempDir);
@@ -48,23 +48,9 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Appends until it cannot; says how many were accepted.
+/// Appends until it cannot.
 fn fill(appender: &mut journal::Appender) -> JournalError {
-    for _ in 0..10_000 {
-        let first = appender.next().0;
-        let bodies: Vec<_> = (first..first + 10).map(body).collect();
-        let topics: Vec<_> = (first..first + 10).map(|offset| format!("org.example.test.{offset}")).collect();
-        let mut records = Vec::new();
-        for ((offset, body), topic) in (first..).zip(&bodies).zip(&topics) {
-            let (received, flags) = (common::at(offset), offset as u32);
-            records.push(Record { received, endpoint: "bus", flags, note: b"note", topic, body });
-        }
-        if let Err(error) = appender.append(&records) {
-            assert_eq!(appender.next(), Offset(first), "all or none");
-            return error;
-        }
-    }
-    panic!("the disk was never full");
+    (0..10_000).find_map(|_| try_append(appender, 10).err()).expect("a full disk")
 }
 
 fn everything_is_there(directory: &Path, next: u64) {

@@ -6,7 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use journal::{Appender, Batch, Gap, Journal, Mode, Next, Offset, Opened, Options, Reader, Record, Verify};
+use journal::{
+    Appended, Appender, Batch, Gap, Journal, JournalError, Mode, Next, Offset, Opened, Options, Reader,
+    Record, Verify,
+};
 
 pub(crate) const DURABLE: Mode = Mode::Durable { sync_interval: Duration::from_millis(2) };
 
@@ -39,6 +42,13 @@ pub(crate) fn body(offset: u64) -> Vec<u8> {
 /// Appends `count` messages, each with the body of its offset.
 pub(crate) fn append(appender: &mut Appender, count: u64) {
     let first = appender.next().0;
+    let appended = try_append(appender, count).unwrap();
+    assert_eq!((appended.offsets, appended.dropped), (Offset(first)..Offset(first + count), 0));
+}
+
+/// The same, where it may fail.
+pub(crate) fn try_append(appender: &mut Appender, count: u64) -> Result<Appended, JournalError> {
+    let first = appender.next().0;
     let bodies: Vec<_> = (first..first + count).map(body).collect();
     let topics: Vec<_> = (first..first + count).map(|offset| format!("org.example.test.{offset}")).collect();
     let mut records = Vec::new();
@@ -46,8 +56,11 @@ pub(crate) fn append(appender: &mut Appender, count: u64) {
         let (received, flags) = (at(offset), offset as u32);
         records.push(Record { received, endpoint: "bus", flags, note: b"note", topic, body });
     }
-    let appended = appender.append(&records).unwrap();
-    assert_eq!((appended.offsets, appended.dropped), (Offset(first)..Offset(first + count), 0));
+    let appended = appender.append(&records);
+    if appended.is_err() {
+        assert_eq!(appender.next(), Offset(first), "all or none");
+    }
+    appended
 }
 
 /// Every entry is what was appended at its offset.

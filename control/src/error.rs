@@ -113,7 +113,9 @@ pub enum ControlError {
         user: u32,
     },
     /// The socket is not for this user.
-    #[error("a hub runs, and this user may not talk to it at {socket}: do it as the hub's user, or as root")]
+    #[error(
+        "this user may not talk to a hub at {socket}: do it as the user that the hub runs as, or as root"
+    )]
     NotPermitted {
         /// The socket.
         socket: PathBuf,

@@ -1,6 +1,8 @@
 //! The operator's commands, on hubs that run and on hubs that were stopped.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -378,4 +380,24 @@ fn every_command_in_the_guide_and_in_the_help_is_one() {
         seen += 1;
     }
     assert!(seen > 30, "only {seen}");
+}
+
+#[test]
+fn nobody_but_its_user_and_root_talks_to_a_hub() {
+    let bus = Bus::new();
+    let _hub = bus.hub().recorder(&bus.recorder).start();
+    if !rustix::process::geteuid().is_root() {
+        // Only root can try as somebody else.
+        return;
+    }
+    // He may come to the socket, and not through it; the program is where he can reach it.
+    fs::set_permissions(bus.scratch.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = bus.scratch.join("fedmsg-hub");
+    fs::copy(binary("fedmsg-hub"), &program).unwrap();
+    let root = command(&bus.scratch, &["dlq", "purge", "--all", "--yes"]);
+    let mut somebody = Command::new(program);
+    somebody.args(root.get_args()).env("FEDMSG_CONFIG", "/dev/null").uid(65534);
+    let done = Process::run(&bus.scratch, "operator", &mut somebody, "");
+    assert_eq!(done.status.code(), Some(1));
+    assert!(done.stderr.contains("this user may not talk to a hub"), "{}", done.stderr);
 }

@@ -27,7 +27,7 @@ pub(crate) const MOST_CLIENTS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long it waits when the system has no file or thread for one more client.
-const SHORTAGE: Duration = Duration::from_millis(100);
+const SHORTAGE: Duration = Duration::from_secs(1);
 
 /// The control socket of a running hub, until it is dropped.
 ///

@@ -42,8 +42,10 @@ impl Socket {
         let open = || {
             // A socket is made with what the umask leaves: so it is made where nobody else can come, and moved to its
             // place when only its owner may use it. That also replaces one that was left behind. The names are chosen
-            // so that the path is no longer than the one that was looked at.
-            let hidden = tempfile::Builder::new().prefix(".").rand_bytes(6).tempdir_in(state_directory)?;
+            // so that this path is no longer than the one that was looked at.
+            let private = Permissions::from_mode(0o700);
+            let mut hidden = tempfile::Builder::new();
+            let hidden = hidden.prefix(".").rand_bytes(6).permissions(private).tempdir_in(state_directory)?;
             let made = hidden.path().join("sock");
             let listener = UnixListener::bind(&made)?;
             fs::set_permissions(&made, Permissions::from_mode(0o600))?;

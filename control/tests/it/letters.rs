@@ -1,7 +1,10 @@
 //! Dead letters and consumers: what an operator may change, with and without a hub.
 
+use std::os::unix::fs::chown;
+
 use control::{Command, ControlError, Refusal, Selection};
 use journal::{Archive, Journal, Offset, Options, Start};
+use rustix::process::geteuid;
 use serde_json::{Value, json};
 
 use crate::harness::{State, ask_at, these};
@@ -169,4 +172,17 @@ fn nobody_changes_the_files_of_a_hub_that_has_no_socket() {
     assert!(matches!(error, ControlError::Journal(journal::JournalError::Locked { .. })), "{error:?}");
     // Looking is free.
     assert_eq!(ask_at(state.path(), &Command::Verify).unwrap().len(), 1);
+}
+
+#[test]
+fn what_would_shut_the_hub_out_is_refused() {
+    let folder = state().stop();
+    if !geteuid().is_root() {
+        // Only root can be another user, and only root can make it somebody else's here.
+        return;
+    }
+    chown(folder.path(), Some(12345), None).unwrap();
+    let error = ask_at(folder.path(), &purge(Selection::default())).unwrap_err();
+    assert!(matches!(error, ControlError::NotOwner { owner: 12345, user: 0, .. }), "{error:?}");
+    assert_eq!(Archive::open(folder.path()).unwrap().dead_letters().count(), 4);
 }

@@ -86,6 +86,7 @@ fn forget(hub: &Access, name: &str, yes: bool, form: Form) -> Result<(), Failure
     let unknown = || ControlError::from(Refusal::UnknownConsumer { consumer: name.to_owned() });
     let consumer = stats.consumers.iter().find(|consumer| consumer.name == name).ok_or_else(unknown)?;
     let shown = printable(name);
+    // If it runs, it will be refused, and no question is needed.
     confirm(
         yes || consumer.running,
         &format_args!(

@@ -88,7 +88,9 @@ impl Failure {
                 | ControlError::PathTooLong { .. },
             ) => Exit::State,
             Self::NobodyToAsk => Exit::Usage,
-            Self::Interrupted | Self::ReplayBrokenOff { why: BrokenOff::Interrupted, .. } => Exit::Interrupted,
+            Self::Interrupted | Self::ReplayBrokenOff { why: BrokenOff::Interrupted, .. } => {
+                Exit::Interrupted
+            }
             Self::Control(_)
             | Self::Stream { .. }
             | Self::Declined

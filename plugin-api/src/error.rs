@@ -18,13 +18,13 @@ pub struct Failure {
 /// What the hub does with a message that was not consumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Deliver the same message again later.
+    /// Deliver the same message again later; after so many attempts keep it as a dead letter.
     Retry,
-    /// Give this message up and go on with the next one.
+    /// Give this message up for good and go on with the next one.
     Drop,
-    /// Give the whole consumer up: it is stopped and gets nothing any more.
+    /// Give the whole consumer up: it is stopped, and gets this message again at the hub's next start.
     Stop,
-    /// The plugin panicked; the reason says where. Only the border itself makes this one.
+    /// The plugin panicked, which is as a retry; the reason says where. Only the border itself makes this one.
     Panic,
 }
 
@@ -34,12 +34,12 @@ impl Failure {
         Self::new(FailureKind::Retry, reason)
     }
 
-    /// The message can never succeed; it is given up.
+    /// The message can never succeed; it is given up for good.
     pub fn drop(reason: impl fmt::Display) -> Self {
         Self::new(FailureKind::Drop, reason)
     }
 
-    /// No message can succeed any more; the consumer is stopped.
+    /// No message can succeed before somebody mends something; the consumer is stopped, and the message is kept.
     pub fn stop(reason: impl fmt::Display) -> Self {
         Self::new(FailureKind::Stop, reason)
     }

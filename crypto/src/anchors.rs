@@ -1,69 +1,22 @@
 //! What trust rests on: an authority's certificate, its revocation list, and the certificates found good by them.
 
-use std::fs::File;
-use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use message::json;
 use openssl::sha::sha256;
-use openssl::ssl::SslFiletype;
 use openssl::stack::Stack;
-use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder, X509StoreBuilderRef};
-use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::{X509, X509Crl, X509StoreContext};
-use rustix::fs::MemfdFlags;
-use thiserror::Error;
+use openssl::x509::store::X509Store;
+use openssl::x509::{X509, X509StoreContext};
 
 use crate::base64;
 use crate::certificate::{Identity, common_name, from_pem, validity};
-use crate::expiry::{Expiry, now, seconds};
-use crate::files::{self, TrustFiles};
+use crate::expiry::{Expiry, now};
+use crate::files::TrustFiles;
+use crate::load::{AnchorError, load};
 use crate::verdict::{Field, Reason, Rejection};
-
-/// Why nothing can be trusted.
-#[derive(Debug, Error)]
-#[error("{path} cannot be used as {role}: {problem}; until that is mended, no signature is accepted")]
-pub struct AnchorError {
-    /// The file.
-    pub path: PathBuf,
-    /// What it should have been.
-    pub role: Role,
-    /// What is wrong with it.
-    #[source]
-    pub problem: io::Error,
-}
-
-/// What a file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The authority's certificate.
-    Ca,
-    /// Its revocation list.
-    Crl,
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Ca => "the certificate authority",
-            Self::Crl => "the revocation list",
-        })
-    }
-}
-
-impl AnchorError {
-    pub(crate) fn reason(&self) -> Reason {
-        match self.role {
-            Role::Ca => Reason::CaUnavailable,
-            Role::Crl => Reason::CrlUnavailable,
-        }
-    }
-}
 
 /// The certificates that are remembered. A bus has some hundreds.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
@@ -78,15 +31,9 @@ pub(crate) struct Anchors {
 }
 
 impl Anchors {
-    /// Reads the files.
     pub(crate) fn load(files: &TrustFiles) -> Result<Self, AnchorError> {
-        let mut store = X509StoreBuilder::new().map_err(|error| failed(Role::Ca, &files.ca, error.into()))?;
-        let ca = add_ca(&mut store, &files.ca).map_err(|problem| failed(Role::Ca, &files.ca, problem))?;
-        let crl = match &files.crl {
-            Some(path) => add_crl(&mut store, path).map_err(|problem| failed(Role::Crl, path, problem))?,
-            None => i64::MIN..i64::MAX,
-        };
-        Ok(Self { store: store.build(), valid: [ca, crl], trusted: Mutex::new(LruCache::new(REMEMBERED)) })
+        let (store, valid) = load(files)?;
+        Ok(Self { store, valid, trusted: Mutex::new(LruCache::new(REMEMBERED)) })
     }
 
     /// Whose certificate it is that stands in a message as this JSON text.
@@ -114,6 +61,10 @@ impl Anchors {
         for other in &self.valid {
             valid = valid.start.max(other.start)..valid.end.min(other.end);
         }
+        if !valid.contains(&now()) {
+            // The authority's own certificate: OpenSSL looks for no list before it trusts that.
+            return Err(reject(Reason::CrlExpired));
+        }
         let cn = cn.ok_or(Reason::NoCommonName)?;
         Ok(Identity { cn, key, valid })
     }
@@ -138,35 +89,6 @@ impl Anchors {
         let paths = [Some(&files.ca), files.crl.as_ref()].into_iter().flatten();
         paths.zip(&self.valid).map(|(path, valid)| Expiry::new(path.clone(), valid.end)).collect()
     }
-}
-
-fn failed(role: Role, path: &Path, problem: io::Error) -> AnchorError {
-    AnchorError { path: path.to_owned(), role, problem }
-}
-
-fn add_ca(store: &mut X509StoreBuilderRef, path: &Path) -> io::Result<Range<i64>> {
-    let ca = X509::from_pem(&files::read(path)?).map_err(|_| not_pem("certificate"))?;
-    let valid = validity(&ca)?;
-    store.add_cert(ca)?;
-    Ok(valid)
-}
-
-fn add_crl(store: &mut X509StoreBuilderRef, path: &Path) -> io::Result<Range<i64>> {
-    let crl = X509Crl::from_pem(&files::read(path)?).map_err(|_| not_pem("revocation list"))?;
-    let end = crl.next_update().map_or(Ok(i64::MAX), seconds)?;
-    let valid = seconds(crl.last_update())?..end;
-    // Crate openssl puts a list into a store only from a file. This one holds just the first list, which is all that
-    // Python reads of it.
-    let mut file = File::from(rustix::fs::memfd_create("crl", MemfdFlags::CLOEXEC)?);
-    file.write_all(&crl.to_pem()?)?;
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    store.add_lookup(X509Lookup::file())?.load_crl_file(path, SslFiletype::PEM)?;
-    store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL)?;
-    Ok(valid)
-}
-
-fn not_pem(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("it holds no {what} in PEM"))
 }
 
 /// The rule behind an error of OpenSSL's, named in `openssl/x509_vfy.h`. At depth 0 is the signer's certificate.

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::anchors::{AnchorError, Anchors};
+use crate::anchors::Anchors;
 use crate::files::{Fingerprints, TrustFiles};
+use crate::load::AnchorError;
 
 /// The files, and what was last read from them. May be used by many threads at once.
 pub(crate) struct Trust {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use message::Envelope;
 use message::json::{self, Numbers};
 
-use crate::anchors::AnchorError;
 use crate::expiry::Expiry;
 use crate::files::TrustFiles;
+use crate::load::AnchorError;
 use crate::policy::RoutingPolicy;
 use crate::trust::Trust;
 use crate::verdict::{Field, Reason, Rejection, Verdict};
@@ -81,7 +81,7 @@ impl Validator {
         let signature = base64::decode(&signature).ok_or(Reason::NotBase64(Field::Signature))?;
 
         let state = self.trust.current();
-        let anchors = state.anchors.as_ref().map_err(|error| error.reason())?;
+        let anchors = state.anchors.as_ref().map_err(|error| error.reason)?;
         let identity = anchors.identity(certificate)?;
         let verifies = |text: &[u8]| pkcs1::verifies(&identity.key, text, &signature);
         let rejected = |reason| Rejection { reason, cn: Some(Arc::clone(&identity.cn)) };

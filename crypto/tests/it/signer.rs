@@ -1,0 +1,118 @@
+//! Key pairs: which are refused, and what is made with the others.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crypto::{
+    Development, DevelopmentError, SignError, Signer, SignerError, TrustFiles, make_development_ca,
+};
+use message::EnvelopeError;
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
+use openssl::symm::Cipher;
+
+use crate::{BODY, rule, validator};
+
+fn development(folder: &Path) -> TrustFiles {
+    let what = Development { names: &["shell", "other"], revoked: &["stolen"], ..Development::default() };
+    let files = make_development_ca(folder, &what).unwrap();
+    TrustFiles { ca: files.ca, crl: Some(files.crl) }
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_key_that_others_have_access_to_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    development(folder.path());
+    let key = folder.path().join("shell.key");
+    for mode in [0o640, 0o604, 0o660, 0o602, 0o777] {
+        chmod(&key, mode);
+        let error = Signer::load(folder.path(), "shell").unwrap_err();
+        assert!(
+            matches!(&error, SignerError::Exposed { path, mode: found } if *path == key && *found == mode)
+        );
+        assert!(
+            error.to_string().ends_with(&format!("(mode {mode:04o}): chmod 600 {}", key.display())),
+            "{error}"
+        );
+    }
+    for mode in [0o600, 0o400] {
+        chmod(&key, mode);
+        assert_eq!(Signer::load(folder.path(), "shell").unwrap().cn(), "shell");
+    }
+}
+
+#[test]
+fn a_key_pair_that_cannot_sign_is_refused_by_the_name_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    development(folder.path());
+    let (key, certificate) = (folder.path().join("shell.key"), folder.path().join("shell.crt"));
+    let load = |certname| Signer::load(folder.path(), certname).unwrap_err();
+    assert!(matches!(load("nobody"), SignerError::Read { path, .. } if path.ends_with("nobody.key")));
+
+    let good = fs::read(&key).unwrap();
+    let rsa = Rsa::private_key_from_pem(&good).unwrap();
+    let locked = rsa.private_key_to_pem_passphrase(Cipher::aes_128_cbc(), b"secret").unwrap();
+    let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+    let ec = PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
+    for unusable in [&*locked, b"garbage", b"", &*ec.private_key_to_pem_pkcs8().unwrap()] {
+        fs::write(&key, unusable).unwrap();
+        assert!(matches!(load("shell"), SignerError::NotAKey { path } if path == key));
+    }
+    fs::write(&key, fs::read(folder.path().join("other.key")).unwrap()).unwrap();
+    assert!(matches!(load("shell"), SignerError::Mismatch { .. }));
+    fs::write(&key, good).unwrap();
+    fs::write(&certificate, "garbage").unwrap();
+    assert!(matches!(load("shell"), SignerError::NotACertificate { path } if path == certificate));
+    fs::remove_file(&certificate).unwrap();
+    assert!(matches!(load("shell"), SignerError::Read { path, .. } if path == certificate));
+}
+
+#[test]
+fn what_is_no_message_is_not_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    development(folder.path());
+    let signer = Signer::load(folder.path(), "shell").unwrap();
+    let sign = |body: &[u8]| signer.sign(body).unwrap_err();
+    assert!(matches!(sign(b"[1]"), SignError::NotAMessage(EnvelopeError::NotAnObject)));
+    assert!(matches!(sign(b"{\"a\":\"}"), SignError::NotAMessage(EnvelopeError::NotJson(_))));
+    assert!(matches!(sign(b"{\"\xff\":1}"), SignError::NotAMessage(EnvelopeError::NotUtf8 { .. })));
+}
+
+#[test]
+fn the_key_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    development(folder.path());
+    let signer = Signer::load(folder.path(), "shell").unwrap();
+    assert_eq!(format!("{signer:?}"), r#"Signer { cn: "shell", .. }"#);
+}
+
+#[test]
+fn a_development_authority_is_trusted_and_revokes() {
+    let folder = tempfile::tempdir().unwrap();
+    let validator = validator(development(folder.path()));
+    for (certname, expected) in [("shell", "valid"), ("other", "valid"), ("stolen", "revoked")] {
+        let body = Signer::load(folder.path(), certname).unwrap().sign(BODY.as_bytes()).unwrap();
+        assert_eq!(rule(&validator, &body), expected, "{certname}");
+    }
+    assert_eq!(validator.expiries().unwrap().len(), 2);
+}
+
+#[test]
+fn a_development_authority_replaces_no_file_and_takes_no_odd_name() {
+    let folder = tempfile::tempdir().unwrap();
+    development(folder.path());
+    let before = fs::read(folder.path().join("ca.key")).unwrap();
+    let again = make_development_ca(folder.path(), &Development::default()).unwrap_err();
+    assert!(matches!(again, DevelopmentError::Write { path, .. } if path.ends_with("ca.key")));
+    assert_eq!(fs::read(folder.path().join("ca.key")).unwrap(), before);
+    for name in ["", "ca", "../shell", ".shell", "a/b"] {
+        let what = Development { names: &[name], ..Development::default() };
+        let error = make_development_ca(folder.path(), &what).unwrap_err();
+        assert!(matches!(error, DevelopmentError::Name(found) if found == name));
+    }
+}

@@ -134,12 +134,13 @@ fn the_reference_has_every_key_of_a_consumers_table() {
         start,
         workers,
         ordering,
+        batch,
         max_attempts,
         on_retry,
         retry_min,
         retry_max,
     } = ConsumerOptions::take(&mut serde_json::Map::new()).unwrap();
-    assert_eq!((topics, retry_min, retry_max.as_secs()), (None, Duration::from_millis(100), 60));
+    assert_eq!((topics, batch, retry_min, retry_max.as_secs()), (None, None, Duration::from_millis(100), 60));
     let word = |value: &dyn std::fmt::Debug| format!("`\"{}\"`", format!("{value:?}").to_lowercase());
     let reference = document("docs/reference/configuration.md");
     for (key, default) in [
@@ -148,6 +149,7 @@ fn the_reference_has_every_key_of_a_consumers_table() {
         ("start", &word(&start)),
         ("workers", &format!("`{workers}`")),
         ("ordering", &word(&ordering)),
+        ("batch", "as many as take 20 ms"),
         ("max_attempts", &format!("`{max_attempts}`")),
         ("on_retry", &word(&on_retry)),
         ("retry_min", "`\"100ms\"`"),

@@ -1,8 +1,8 @@
 //! One consumer: its options, its threads, and what became of its messages.
 //!
-//! [`runner`] reads the journal by the consumer's cursor and asks [`wants`] which messages are for it. They go in
-//! [`share`]s to a [`courier`], which hands them to an instance of the plugin until each has an ending; with several
-//! workers to a [`pool`] of couriers. The cursor passes a message when it has an ending, or is set [`aside`].
+//! `runner` reads the journal by the consumer's cursor and asks `wants` which messages are for it. They go in `share`s to a
+//! `courier`, which hands them to an instance of the plugin until each has an ending; with several workers to a `pool` of
+//! couriers. The cursor passes a message when it has an ending, or is set `aside`.
 
 mod aside;
 mod backoff;

@@ -20,6 +20,9 @@ pub struct ConsumerOptions {
     pub workers: usize,
     /// `ordering`: which messages keep their order when there are several workers.
     pub ordering: Ordering,
+    /// `batch`: as many messages are handed over at once at most, from 1 to [`LARGEST_BATCH`]. Without it, as many as
+    /// take 20 ms.
+    pub batch: Option<usize>,
     /// `max_attempts`: how often a message is tried before it becomes a dead letter; at least 1.
     pub max_attempts: u32,
     /// `on_retry`: whether a message that is retried holds those behind it.
@@ -32,6 +35,9 @@ pub struct ConsumerOptions {
 
 /// As many workers a consumer may have at most.
 pub const MOST_WORKERS: usize = 64;
+
+/// As many messages are read, and cross the border, at once at most.
+pub const LARGEST_BATCH: usize = 256;
 
 /// Where a consumer begins that the journal does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +121,7 @@ impl ConsumerOptions {
             start: key(table, "start")?.unwrap_or(Start::New),
             workers: key(table, "workers")?.unwrap_or(1),
             ordering: key(table, "ordering")?.unwrap_or(Ordering::Topic),
+            batch: key(table, "batch")?,
             max_attempts: key(table, "max_attempts")?.unwrap_or(5),
             on_retry: key(table, "on_retry")?.unwrap_or(OnRetry::Hold),
             retry_min: wait(table, "retry_min")?.unwrap_or(Duration::from_millis(100)),
@@ -126,6 +133,9 @@ impl ConsumerOptions {
         }
         if !(1..=MOST_WORKERS).contains(&options.workers) {
             return wrong("workers", format!("must be from 1 to {MOST_WORKERS}"));
+        }
+        if options.batch.is_some_and(|batch| !(1..=LARGEST_BATCH).contains(&batch)) {
+            return wrong("batch", format!("must be from 1 to {LARGEST_BATCH}"));
         }
         if options.retry_max < options.retry_min {
             return wrong("retry_max", format!("must be at least retry_min, {:?}", options.retry_min));
@@ -179,6 +189,7 @@ mod tests {
             (json!({"max_attempts": 0}), "max_attempts"),
             (json!({"workers": 0}), "workers"),
             (json!({"start": "now"}), "start"),
+            (json!({"batch": 257}), "batch"),
             (json!({"ordering": "msg_id"}), "ordering"),
             (json!({"on_retry": "drop"}), "on_retry"),
             (json!({"retry_min": "soon"}), "retry_min"),

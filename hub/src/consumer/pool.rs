@@ -140,9 +140,9 @@ impl Hands for Pool {
         self.messages += picks.len();
         self.window.push_back(Out { messages: picks.len(), left: Arc::clone(&left), then });
         if self.consumer.options.ordering == Ordering::None {
-            // One by one, to whoever is free.
-            for pick in picks {
-                let share = Share { batch: batch.clone(), picks: vec![pick], replayed };
+            // One by one unless said otherwise, to whoever is free.
+            for picks in picks.chunks(self.consumer.options.batch.unwrap_or(1)) {
+                let share = Share { batch: batch.clone(), picks: picks.to_vec(), replayed };
                 self.send(0, Work::Share(share, Arc::clone(&left)));
             }
         } else {

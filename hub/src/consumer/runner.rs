@@ -9,6 +9,7 @@ use crossbeam_channel::Receiver;
 use journal::{Batch, Cursor, DeadLetter, JournalError, Next, Offset, Reader};
 
 use super::courier::{Courier, Cut};
+use super::options::LARGEST_BATCH;
 use super::pool::Pool;
 use super::replay::Replay;
 use super::share::{Share, Then};
@@ -17,11 +18,8 @@ use super::{Consumer, Event, Order};
 use crate::plan::PlannedConsumer;
 use crate::throttle::Throttle;
 
-/// As many messages are read, and cross the border, at once at most.
-const BATCH: usize = 256;
-
 /// A batch that takes longer is made smaller, so that a slow consumer can be stopped, and its cursor moved, message by
-/// message.
+/// message; unless the operator has said how large it is to be.
 const LONG: Duration = Duration::from_millis(20);
 
 /// How long to wait when the disk cannot be read.
@@ -51,6 +49,13 @@ pub(super) trait Hands {
 struct Own {
     courier: Courier,
     size: usize,
+    fixed: bool,
+}
+
+impl Own {
+    fn new(courier: Courier, batch: Option<usize>) -> Self {
+        Self { courier, size: batch.unwrap_or(1), fixed: batch.is_some() }
+    }
 }
 
 impl Hands for Own {
@@ -66,8 +71,10 @@ impl Hands for Own {
         let started = Instant::now();
         self.courier.deliver(&share.entries(), share.replayed, |offset| then.some(offset))?;
         then.all();
-        let long = started.elapsed() > LONG;
-        self.size = if long { self.size.div_ceil(2) } else { (self.size * 2).min(BATCH) };
+        if !self.fixed {
+            let long = started.elapsed() > LONG;
+            self.size = if long { self.size.div_ceil(2) } else { (self.size * 2).min(LARGEST_BATCH) };
+        }
         Ok(())
     }
 
@@ -112,7 +119,7 @@ impl Runner {
         let hands: Option<Box<dyn Hands>> = if consumer.options.workers == 1 {
             let instance = consumer.start(|event| consumer.report(event));
             let courier = instance.map(|instance| Courier::new(Arc::clone(&consumer), instance));
-            courier.map(|courier| Box::new(Own { courier, size: 1 }) as _)
+            courier.map(|courier| Box::new(Own::new(courier, consumer.options.batch)) as _)
         } else {
             Pool::start(&consumer, &reader.waker()).map(|pool| Box::new(pool) as _)
         };
@@ -214,7 +221,7 @@ impl Reading {
         }
         // A replay goes on meanwhile.
         let deadline = if self.replays.is_empty() { self.hands.next_due() } else { Some(Instant::now()) };
-        match self.reader.next_batch(room.min(BATCH), deadline) {
+        match self.reader.next_batch(room.min(LARGEST_BATCH), deadline) {
             Ok(Next::Batch(batch)) => {
                 let picks = self.picks(&batch);
                 let then = Then::Commit(self.cursor.clone(), batch.end());
@@ -250,7 +257,7 @@ impl Reading {
     fn replay(&mut self) -> Result<(), Cut> {
         let room = self.hands.room();
         let Some(replay) = self.replays.front_mut().filter(|_| room > 0) else { return Ok(()) };
-        match replay.next(room.min(BATCH), &mut self.wants) {
+        match replay.next(room.min(LARGEST_BATCH), &mut self.wants) {
             Ok(Some((share, then))) => {
                 self.consumer.tally.replayed.fetch_add(share.picks.len() as u64, Relaxed);
                 self.hands.hand_over(share, then)

@@ -15,6 +15,9 @@ use crate::{disk, pool};
 /// How often a process's memory is looked at.
 const SAMPLE: Duration = Duration::from_millis(100);
 
+/// A run with fewer looks at its memory says nothing of its growth.
+const ENOUGH: usize = 40;
+
 /// What all runs share.
 pub(crate) struct Bench {
     scratch: Scratch,
@@ -168,8 +171,9 @@ impl Run {
     /// By how much its memory grew from the second quarter of the run to the last, in MB. `None` if it was too short.
     pub(crate) fn growth(&self) -> Option<f64> {
         let quarter = self.memory.len() / 4;
-        let peak = |part: &[f64]| part.iter().copied().reduce(f64::max);
-        Some(peak(&self.memory[3 * quarter..])? - peak(&self.memory[quarter..2 * quarter])?)
+        let peak = |part: &[f64]| part.iter().copied().fold(0.0, f64::max);
+        let growth = || peak(&self.memory[3 * quarter..]) - peak(&self.memory[quarter..2 * quarter]);
+        (self.memory.len() >= ENOUGH).then(growth)
     }
 }
 
@@ -221,7 +225,8 @@ mod tests {
             foreign: 0.0,
             stolen: 0.0,
         };
-        assert_eq!(run(&[1.0, 10.0, 10.0, 11.0]).growth(), Some(1.0));
-        assert_eq!(run(&[1.0, 10.0]).growth(), None);
+        let quarters = |values: [f64; 4]| values.map(|value| [value; 10]).concat();
+        assert_eq!(run(&quarters([1.0, 10.0, 10.0, 11.0])).growth(), Some(1.0));
+        assert_eq!(run(&[1.0, 10.0, 10.0, 11.0]).growth(), None);
     }
 }

@@ -35,10 +35,10 @@ impl Template {
     }
 }
 
-/// Where the value of `msg_id` ends, if it is long enough for a number.
+/// Where the value of `msg_id` ends, if it is long enough for a number. The last one: a message may quote another.
 fn id_end(body: &str) -> Option<usize> {
     let key = "\"msg_id\":\"";
-    let start = body.find(key)? + key.len();
+    let start = body.rfind(key)? + key.len();
     let len = body[start..].find('"')?;
     (len > NUMBER.len()).then_some(start + len)
 }
@@ -95,6 +95,7 @@ mod tests {
     fn the_number_goes_to_the_end_of_any_id_and_nowhere_without_one() {
         let at = |body: &str| Template::new("t".into(), body.into()).number_at;
         assert_eq!(at(r#"{"msg_id":"2019-0123456789ab","x":1}"#), 16);
+        assert_eq!(at(r#"{"msg":{"msg_id":"2019-0123456789ab"},"msg_id":"2019-0123456789ab"}"#), 53);
         assert_eq!(at(r#"{"msg_id":"short"}"#), 0);
         assert_eq!(at("{}"), 0);
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use message::json;
-use openssl::sha::sha256;
+use openssl::sha::Sha256;
 use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
 use openssl::x509::{X509, X509StoreContext};
@@ -38,7 +38,9 @@ impl Anchors {
 
     /// Whose certificate it is that stands in a message as this JSON text.
     pub(crate) fn identity(&self, certificate: &str) -> Result<Arc<Identity>, Rejection> {
-        let digest = sha256(certificate.as_bytes());
+        let mut digest = Sha256::new();
+        digest.update(certificate.as_bytes());
+        let digest = digest.finish();
         let known = self.trusted.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
         if let Some(identity) = known.filter(|identity| identity.valid.contains(&now())) {
             return Ok(identity);

@@ -14,22 +14,28 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     // Of the present group of four characters: how many there were, and their bits.
     let (mut seen, mut bits) = (0, 0_u32);
     let mut padding = 0;
-    for character in text.bytes() {
-        let value = match character {
-            b'A'..=b'Z' => character - b'A',
-            b'a'..=b'z' => character - b'a' + 26,
-            b'0'..=b'9' => character - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' if seen >= 2 => {
-                padding += 1;
-                if seen + padding >= 4 {
-                    return Some(bytes);
-                }
-                continue;
+    let mut rest = text.as_bytes();
+    while let Some((&character, behind)) = rest.split_first() {
+        if let ([a, b, c, d, behind @ ..], 0) = (rest, seen)
+            && let Some(group) = group([a, b, c, d])
+        {
+            // Most are like that.
+            bytes.extend_from_slice(&group);
+            padding = 0;
+            rest = behind;
+            continue;
+        }
+        rest = behind;
+        if character == b'=' && seen >= 2 {
+            padding += 1;
+            if seen + padding >= 4 {
+                return Some(bytes);
             }
-            _ => continue,
-        };
+        }
+        let value = VALUES[usize::from(character)];
+        if value == NONE {
+            continue;
+        }
         padding = 0;
         bits = bits << 6 | u32::from(value);
         seen = (seen + 1) % 4;
@@ -43,6 +49,28 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     }
     (seen == 0).then_some(bytes)
 }
+
+/// The bytes that four characters of the alphabet stand for.
+fn group(characters: [&u8; 4]) -> Option<[u8; 3]> {
+    let values = characters.map(|character| VALUES[usize::from(*character)]);
+    let bits = values.iter().fold(0, |bits, value| bits << 6 | u32::from(*value));
+    let [_, bytes @ ..] = bits.to_be_bytes();
+    (values.iter().all(|value| *value != NONE)).then_some(bytes)
+}
+
+const NONE: u8 = 0xFF;
+
+/// What each character stands for.
+const VALUES: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < alphabet.len() {
+        values[alphabet[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 /// In lines of 76 characters, the last one ended, too.
 pub(crate) fn encode(bytes: &[u8]) -> String {

@@ -64,3 +64,44 @@ fn text(entry: &X509NameEntryRef) -> Option<String> {
 pub(crate) fn validity(certificate: &X509) -> Result<Range<i64>, ErrorStack> {
     Ok(seconds(certificate.not_before())?..seconds(certificate.not_after())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use openssl::asn1::Asn1Time;
+    use openssl::hash::MessageDigest;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+
+    use super::*;
+
+    fn pem() -> String {
+        let key = PKey::from_rsa(Rsa::generate(1024).unwrap()).unwrap();
+        let mut builder = X509::builder().unwrap();
+        builder.set_pubkey(&key).unwrap();
+        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        String::from_utf8(builder.build().to_pem().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_first_certificate_is_read_whatever_stands_around_it() {
+        let (one, other) = (pem(), pem());
+        let read = |text: &str| from_pem(text.as_bytes()).map(|found| found.to_pem().unwrap());
+        assert_eq!(read(&one).unwrap(), one.as_bytes());
+        assert_eq!(read(&format!("text\n{one}text\n{other}")).unwrap(), one.as_bytes());
+        assert_eq!(
+            read(&format!(" {one}{other}")),
+            None,
+            "OpenSSL reads the second one, crate pem the first"
+        );
+        assert_eq!(read("text"), None);
+    }
+
+    #[test]
+    fn nothing_that_could_ask_for_a_passphrase_is_read() {
+        let pem = pem();
+        assert!(from_pem(format!("Proc-Typ\n{pem}").as_bytes()).is_some());
+        assert!(from_pem(format!("Proc-Type\n{pem}").as_bytes()).is_none());
+    }
+}

@@ -6,17 +6,20 @@
 use openssl::error::ErrorStack;
 use openssl::pkey::{Private, Public};
 use openssl::rsa::{Padding, Rsa};
-use openssl::sha::sha1;
+use openssl::sha::Sha1;
 
 /// The DER of a `DigestInfo` with SHA-1, up to the digest.
 const SHA1_INFO: [u8; 15] =
     [0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14];
 
 fn digest_info(text: &[u8]) -> [u8; 35] {
+    // The one-shot function looks the digest up anew each time.
+    let mut sha1 = Sha1::new();
+    sha1.update(text);
     let mut info = [0; 35];
     let (head, digest) = info.split_at_mut(SHA1_INFO.len());
     head.copy_from_slice(&SHA1_INFO);
-    digest.copy_from_slice(&sha1(text));
+    digest.copy_from_slice(&sha1.finish());
     info
 }
 
@@ -82,7 +85,7 @@ mod tests {
             Signer::new(MessageDigest::sha256(), &pair).unwrap().sign_oneshot_to_vec(b"text").unwrap();
         assert!(!verifies(&public, b"text", &sha256));
         let mut bare = vec![0; 128];
-        let len = private.private_encrypt(&sha1(b"text"), &mut bare, Padding::PKCS1).unwrap();
+        let len = private.private_encrypt(&openssl::sha::sha1(b"text"), &mut bare, Padding::PKCS1).unwrap();
         assert!(!verifies(&public, b"text", &bare[..len]));
     }
 }

@@ -1,12 +1,14 @@
 //! Messages with something wrong, each judged by both sides.
 
+use crypto::Verdict;
+use message::Envelope;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
 use serde_json::{Value, json};
 
 use crate::oracle::{Oracle, Rules};
-use crate::{TOPIC, file, pki, rule, rules};
+use crate::{TOPIC, file, pki, rule, rules, validator};
 
 const BODY: &str = r#"{"topic":"org.fedoraproject.dev.logger.log","msg":{"log":"hello","n":[1,{"b":2,"a":null}]},"i":7,"timestamp":1700000000,"username":"root","msg_id":"2023-1"}"#;
 
@@ -30,7 +32,7 @@ impl Cases {
         assert_eq!(found, expected, "{case}");
     }
 
-    /// The good message with another value in a field; with none when that is null.
+    /// The good message with another value in a field.
     fn with(&self, field: &str, value: Value) -> Value {
         let mut body = self.good.clone();
         body[field] = value;
@@ -278,4 +280,34 @@ fn of_fields_that_come_twice_the_last_counts() {
     ] {
         assert_eq!(rule(&mut cases.oracle, case, TOPIC, &body, &cases.rules), expected, "{case}");
     }
+}
+
+#[test]
+fn numbers_may_be_written_otherwise_than_they_were_signed() {
+    let mut cases = Cases::new();
+    let body = r#"{"topic":"org.fedoraproject.dev.logger.log","msg":[1E5,-0]}"#;
+    let signed = cases.oracle.sign(body, pki(), "good");
+    assert!(signed.contains("[100000.0,0]"), "{signed}");
+    let rewritten = signed.replace("[100000.0,0]", "[1E5,-0]");
+    assert_eq!(rule(&mut cases.oracle, "rewritten", TOPIC, &rewritten, &cases.rules), "valid");
+}
+
+#[test]
+fn beyond_python_3_numbers_are_verified_as_they_stand() {
+    let mut cases = Cases::new();
+    // Python 2.6 wrote a float with 17 digits, and so signed it.
+    let text = r#"{"crypto":"x509","msg":0.10000000000000001,"topic":"org.fedoraproject.dev.logger.log"}"#;
+    let signature = with_digest(MessageDigest::sha1())(text.as_bytes());
+    let fields = format!(
+        r#"{{"certificate":{},"signature":"{}","#,
+        cases.good["certificate"],
+        openssl::base64::encode_block(&signature)
+    );
+    let body = text.replacen('{', &fields, 1);
+    assert!(cases.oracle.rejects(TOPIC, &body, &cases.rules).is_some());
+    let verdict = validator(&cases.rules).validate(TOPIC, &Envelope::parse(body.as_bytes()).unwrap());
+    assert_eq!(verdict, Verdict::Valid { cn: "good".into() });
+    // Once a relay has written the number anew, nobody can verify it.
+    let relayed = cases.oracle.relayed(&body);
+    assert_eq!(rule(&mut cases.oracle, "relayed", TOPIC, &relayed, &cases.rules), "bad_signature");
 }

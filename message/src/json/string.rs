@@ -10,7 +10,16 @@ pub fn decode(token: &str) -> Option<Cow<'_, str>> {
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
     }
-    code_points(inner).map(char::from_u32).collect::<Option<String>>().map(Cow::Owned)
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        let (point, behind) = escape(escaped)?;
+        text.push_str(plain);
+        text.push(char::from_u32(point)?);
+        rest = behind;
+    }
+    text.push_str(rest);
+    Some(Cow::Owned(text))
 }
 
 /// What orders keys as Python does, by code point: the characters as UTF-8, extended to lone surrogates.
@@ -72,25 +81,35 @@ fn code_points(inner: &str) -> impl Iterator<Item = u32> {
         if c != '\\' {
             return Some(u32::from(c));
         }
-        Some(match rest.next()? {
-            'b' => 0x08,
-            'f' => 0x0C,
-            'n' => 0x0A,
-            'r' => 0x0D,
-            't' => 0x09,
-            'u' => {
-                let (unit, behind) = hex4(rest.as_str())?;
-                rest = behind.chars();
-                match (unit, behind.strip_prefix("\\u").and_then(hex4)) {
-                    (0xD800..=0xDBFF, Some((low @ 0xDC00..=0xDFFF, behind))) => {
-                        rest = behind.chars();
-                        0x10000 + ((unit - 0xD800) << 10 | (low - 0xDC00))
-                    }
-                    _ => unit,
-                }
-            }
-            literal => u32::from(literal),
-        })
+        let (point, behind) = escape(rest.as_str())?;
+        rest = behind.chars();
+        Some(point)
+    })
+}
+
+/// The code point of the escape that `text` is, its backslash gone, and what stands behind it.
+fn escape(text: &str) -> Option<(u32, &str)> {
+    let mut rest = text.chars();
+    let point = match rest.next()? {
+        'b' => 0x08,
+        'f' => 0x0C,
+        'n' => 0x0A,
+        'r' => 0x0D,
+        't' => 0x09,
+        'u' => return unicode_escape(rest.as_str()),
+        literal => u32::from(literal),
+    };
+    Some((point, rest.as_str()))
+}
+
+/// Two escapes that are a pair of surrogates count as one.
+fn unicode_escape(digits: &str) -> Option<(u32, &str)> {
+    let (unit, behind) = hex4(digits)?;
+    Some(match (unit, behind.strip_prefix("\\u").and_then(hex4)) {
+        (0xD800..=0xDBFF, Some((low @ 0xDC00..=0xDFFF, behind))) => {
+            (0x10000 + ((unit - 0xD800) << 10 | (low - 0xDC00)), behind)
+        }
+        _ => (unit, behind),
     })
 }
 

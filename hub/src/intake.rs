@@ -4,6 +4,7 @@
 //! stay open: what other consumers publish while they finish may come in by them. Then it leaves those, too.
 
 mod check;
+pub mod verify;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -13,13 +14,16 @@ use std::time::{Duration, Instant, SystemTime};
 use bus::{BusError, EndpointName, Frames, Incoming, Subscribe};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use journal::{Appender, Ending, JournalError, Offset, Outcome, Record, Refusal, Seen};
+use crypto::Verdict;
+use journal::{Appender, Ending, Id, JournalError, Offset, Outcome, Record, Refusal, Seen};
 use message::{Router, Topic};
 
 use self::check::{Complaints, Refused};
+use self::verify::{TrustTally, Verifier};
 use crate::consumer::{Handle, Order};
-use crate::mark::INBOUND;
+use crate::mark::{self, INBOUND};
 use crate::outcome::{Rejected, RejectedCounters};
+use crate::plan::Trust;
 use crate::storage::Housekeeping;
 use crate::throttle::Throttle;
 
@@ -41,6 +45,8 @@ pub struct IntakeTally {
     messages: AtomicU64,
     /// Those that reached no consumer, by reason.
     pub rejected: RejectedCounters,
+    /// Those whose signatures don't verify, or are missing, where somebody wants them.
+    pub untrusted: Arc<TrustTally>,
     trouble: Mutex<Option<String>>,
 }
 
@@ -64,8 +70,10 @@ impl IntakeTally {
 pub struct Intake<S> {
     /// The bus, with its endpoints open.
     pub subscriber: S,
-    /// The topics that anybody wants.
-    pub router: Router<()>,
+    /// The topics that anybody wants, and whether with a signature.
+    pub router: Router<Trust>,
+    /// Checks signatures; `None` if nobody wants that.
+    pub verifier: Option<Verifier>,
     /// The endpoints that are bound for certain consumers.
     pub inbound: HashSet<EndpointName>,
     /// Writes the journal.
@@ -87,12 +95,25 @@ pub struct Intake<S> {
 }
 
 /// A message that is to go into the journal.
+#[derive(Debug)]
 struct Accepted {
     topic: Topic,
     body: Bytes,
     endpoint: EndpointName,
-    flags: u32,
+    inbound: bool,
+    /// Somebody wants it.
     matched: bool,
+    /// Somebody wants it only if its signature verifies.
+    to_verify: bool,
+    verdict: Option<Verdict>,
+    /// By which it is known when it comes again.
+    id: Option<Id>,
+}
+
+impl Accepted {
+    fn flags(&self) -> u32 {
+        mark::of(self.verdict.as_ref()).0 | if self.inbound { INBOUND } else { 0 }
+    }
 }
 
 /// How far intake has to go on.
@@ -172,10 +193,8 @@ impl<S: Subscribe> Intake<S> {
         self.tally.messages.fetch_add(count as u64, Relaxed);
         let mut accepted = Vec::with_capacity(count);
         for Incoming { endpoint, frames } in batch.drain(..) {
-            let offset = Offset(self.appender.next().0 + accepted.len() as u64);
-            match self.take(&endpoint, frames, at, offset) {
-                Ok(Some(message)) => accepted.push(message),
-                Ok(None) => {}
+            match self.take(&endpoint, frames) {
+                Ok(message) => accepted.push(message),
                 Err(refused) => {
                     self.tally.rejected.add(refused.reason, 1);
                     complaints.log(&endpoint, &refused);
@@ -184,6 +203,10 @@ impl<S: Subscribe> Intake<S> {
                 }
             }
         }
+        if let Some(verifier) = &self.verifier {
+            verifier.verify(&mut accepted);
+        }
+        self.drop_duplicates(at, &mut accepted);
         self.append(at, &accepted);
         Ok(true)
     }
@@ -201,32 +224,49 @@ impl<S: Subscribe> Intake<S> {
         Ok(())
     }
 
-    /// What is to go into the journal at `offset`; nothing if it came before.
-    fn take(
-        &mut self,
-        endpoint: &EndpointName,
-        frames: Frames,
-        at: SystemTime,
-        offset: Offset,
-    ) -> Result<Option<Accepted>, Refused> {
+    fn take(&mut self, endpoint: &EndpointName, frames: Frames) -> Result<Accepted, Refused> {
         let (topic, body) = check::frames(frames)?;
         let route =
             self.router.route(&topic).map_err(|error| Refused::new(Rejected::Topic, error.to_string()))?;
         let envelope =
             check::body(&body, self.max_body_bytes).map_err(|refused| refused.about(&route.topic))?;
         let inbound = self.inbound.contains(endpoint);
-        // What publishers send to a relay comes back from it.
-        if !inbound
-            && let Some(seen) = &mut self.seen
-            && let Some(id) = envelope.msg_id()
-            && let Some(of) = seen.check(id.as_bytes(), offset, at)
-        {
+        // What publishers send to a relay comes back from it, and is for the relay to judge.
+        let id = self
+            .seen
+            .as_ref()
+            .filter(|_| !inbound)
+            .and_then(|seen| Some(seen.id(envelope.msg_id()?.as_bytes())));
+        Ok(Accepted {
+            topic: route.topic,
+            endpoint: endpoint.clone(),
+            inbound,
+            matched: inbound || !route.keys.is_empty(),
+            to_verify: !inbound && route.keys.contains(&Trust::Signed),
+            verdict: None,
+            id,
+            body,
+        })
+    }
+
+    /// Leaves out what came before.
+    fn drop_duplicates(&mut self, at: SystemTime, accepted: &mut Vec<Accepted>) {
+        let Some(seen) = &mut self.seen else { return };
+        let mut offset = self.appender.next();
+        let mut duplicates = Vec::new();
+        accepted.retain(|message| {
+            let id = message.id.map(|id| id.in_class(mark::class(message.flags())));
+            let first = id.and_then(|id| seen.check(id, offset, at));
+            match first {
+                Some(of) => duplicates.push((of, message.endpoint.as_str().to_owned())),
+                None => offset = offset.next(),
+            }
+            first.is_none()
+        });
+        for (of, endpoint) in duplicates {
             self.tally.rejected.add(Rejected::Duplicate, 1);
-            self.record(at, None, Ending::Duplicate { of, endpoint: endpoint.as_str().to_owned() });
-            return Ok(None);
+            self.record(at, None, Ending::Duplicate { of, endpoint });
         }
-        let (flags, matched) = if inbound { (INBOUND, true) } else { (0, !route.keys.is_empty()) };
-        Ok(Some(Accepted { topic: route.topic, body, endpoint: endpoint.clone(), flags, matched }))
     }
 
     /// Appends to the journal. While it cannot be written nothing more is taken in: ZeroMQ's queues fill.
@@ -237,8 +277,8 @@ impl<S: Subscribe> Intake<S> {
         let records = accepted.iter().map(|message| Record {
             received,
             endpoint: message.endpoint.as_str(),
-            flags: message.flags,
-            note: b"",
+            flags: message.flags(),
+            note: mark::of(message.verdict.as_ref()).1,
             topic: &message.topic,
             body: &message.body,
         });
@@ -286,6 +326,9 @@ impl<S: Subscribe> Intake<S> {
             if !message.matched {
                 self.tally.rejected.add(Rejected::Unmatched, 1);
                 self.record(received, Some(Offset(offset)), Ending::Unmatched);
+            }
+            if let Some(refusal) = self.verifier.as_mut().and_then(|verifier| verifier.refusal(message)) {
+                self.record(received, Some(Offset(offset)), Ending::Rejected(refusal));
             }
         }
     }

@@ -97,7 +97,10 @@ impl Outbound {
         }
         let sender = match &mut *sender {
             Some(sender) => sender,
-            none => none.insert(Sender::open(&self.context, &self.settings).map_err(PublishError::new)?),
+            none => none.insert(
+                Sender::open(&self.context, &self.settings, &self.settings.crypto.cert_prefix)
+                    .map_err(PublishError::new)?,
+            ),
         };
         // As in Python, the first word is the modname; a topic of one word gets the consumer's name for it.
         let (modname, topic) = topic.split_once('.').unwrap_or((consumer, topic));

@@ -25,8 +25,19 @@ pub struct PlannedConsumer {
     pub config: String,
     /// It gets the messages whose topics match one of these.
     pub topics: Vec<Pattern>,
+    /// Whether it gets only messages whose signatures verify.
+    pub trust: Trust,
     /// It alone gets what publishers send to these endpoints, which the hub binds for it.
     pub inbound: Vec<EndpointName>,
+}
+
+/// Which messages a consumer gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// Whatever anybody has sent.
+    Anybody,
+    /// Those whose signatures verify.
+    Signed,
 }
 
 /// Everything that is to run.
@@ -113,11 +124,20 @@ impl Plan {
         }
     }
 
-    /// The topics that anybody wants, compiled.
+    /// The topics that anybody wants, compiled, and whether with a signature.
     #[must_use]
-    pub fn patterns(&self) -> PatternSet<()> {
-        let topics = self.consumers.iter().flat_map(|consumer| &consumer.topics);
-        topics.map(|topic| (topic.clone(), ())).collect()
+    pub fn patterns(&self) -> PatternSet<Trust> {
+        let topics = |consumer: &PlannedConsumer| {
+            let trust = consumer.trust;
+            consumer.topics.clone().into_iter().map(move |topic| (topic, trust))
+        };
+        self.consumers.iter().flat_map(topics).collect()
+    }
+
+    /// Whether any consumer wants only what is signed.
+    #[must_use]
+    pub fn validates(&self) -> bool {
+        self.consumers.iter().any(|consumer| consumer.trust == Trust::Signed)
     }
 
     /// Addresses that stand under more than one name, with the names.
@@ -165,7 +185,11 @@ fn planned(
     })?;
     let matching = configuration.settings().topic_matching;
     let topics = options.topics.clone().unwrap_or(wants.topics);
+    // A relay repeats what anybody sends, as Python's does.
+    let validates = configuration.settings().crypto.validate_signatures && wants.inbound.is_empty();
+    let trust = if options.validate_signatures.unwrap_or(validates) { Trust::Signed } else { Trust::Anybody };
     Ok(Some(PlannedConsumer {
+        trust,
         installed: installed.clone(),
         topics: topics.iter().map(|topic| matching.pattern(topic.as_str())).collect(),
         options,

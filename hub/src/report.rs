@@ -66,6 +66,7 @@ pub fn stopped<'a>(
         tracing::info!(
             received = intake.messages(),
             not_delivered = intake.rejected.summary(),
+            not_trusted = intake.untrusted.summary(),
             "intake stopped"
         );
     }

@@ -10,7 +10,7 @@ use journal::{
 use message::Envelope;
 use settings::{JournalMode, JournalSettings, Settings, WhenFull};
 
-use crate::mark::INBOUND;
+use crate::mark::{self, INBOUND};
 
 /// How often what need not be kept is removed.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -41,7 +41,8 @@ impl Storage {
         if !settings.journal.dedup_window.is_zero() {
             seen.refill(&journal, SystemTime::now(), |entry| {
                 let ours = entry.flags() & INBOUND == 0;
-                ours.then(|| Envelope::parse(entry.body()).ok()?.msg_id().map(String::from)).flatten()
+                let id = || Some(Envelope::parse(entry.body()).ok()?.msg_id()?.into_owned());
+                ours.then(id).flatten().map(|id| (id, mark::class(entry.flags())))
             })?;
         }
         Ok(Self { journal: Arc::new(journal), appender, seen })

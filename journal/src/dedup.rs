@@ -6,6 +6,18 @@ use std::time::{Duration, SystemTime};
 
 use crate::{Entry, Journal, JournalError, Next, Offset};
 
+/// An id, as [`Seen`] remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Id(u128);
+
+impl Id {
+    /// The same id, but of another class of messages: a repetition is only one within its class.
+    #[must_use]
+    pub fn in_class(self, class: u8) -> Self {
+        Self(self.0 ^ u128::from(class))
+    }
+}
+
 /// The ids that came within a window of time, but no more than so many.
 ///
 /// Of each id only 128 bits are kept, by a hash that is drawn anew in each process: an id that is as long as a message
@@ -27,10 +39,15 @@ impl Seen {
         Self { most, window, first: HashMap::new(), order: VecDeque::new(), hash }
     }
 
+    /// What is remembered of an id.
+    #[must_use]
+    pub fn id(&self, text: &[u8]) -> Id {
+        Id(u128::from(self.hash.0.hash_one(text)) << 64 | u128::from(self.hash.1.hash_one(text)))
+    }
+
     /// The message that had this id first; `None` if it is new, and then it is remembered as that of `offset`.
-    pub fn check(&mut self, id: &[u8], offset: Offset, received: SystemTime) -> Option<Offset> {
+    pub fn check(&mut self, Id(key): Id, offset: Offset, received: SystemTime) -> Option<Offset> {
         self.expire(received);
-        let key = u128::from(self.hash.0.hash_one(id)) << 64 | u128::from(self.hash.1.hash_one(id));
         if let Some(first) = self.first.get(&key) {
             return Some(*first);
         }
@@ -67,7 +84,7 @@ impl Seen {
     }
 
     /// Remembers the ids of the newest messages in the journal, as if they had just come; to be called after opening.
-    /// `id` says what a message's id is.
+    /// `id` says what a message's id is, and of which class.
     ///
     /// # Errors
     /// Disk errors.
@@ -75,7 +92,7 @@ impl Seen {
         &mut self,
         journal: &Journal,
         now: SystemTime,
-        id: impl Fn(&Entry<'_>) -> Option<String>,
+        id: impl Fn(&Entry<'_>) -> Option<(String, u8)>,
     ) -> Result<(), JournalError> {
         let oldest = journal.find(now.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH))?;
         let from = oldest.0.max(journal.next().0.saturating_sub(self.most as u64));
@@ -84,8 +101,9 @@ impl Seen {
             match next {
                 Next::Batch(batch) => {
                     for entry in batch.iter() {
-                        if let Some(id) = id(&entry) {
-                            self.check(id.as_bytes(), entry.offset(), entry.received());
+                        if let Some((id, class)) = id(&entry) {
+                            let id = self.id(id.as_bytes()).in_class(class);
+                            self.check(id, entry.offset(), entry.received());
                         }
                     }
                 }
@@ -115,6 +133,11 @@ impl Seen {
 mod tests {
     use super::*;
 
+    fn look(seen: &mut Seen, id: &[u8], offset: Offset, received: SystemTime) -> Option<Offset> {
+        let id = seen.id(id);
+        seen.check(id, offset, received)
+    }
+
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
@@ -122,28 +145,37 @@ mod tests {
     #[test]
     fn an_id_is_new_once() {
         let mut seen = Seen::new(10, Duration::from_secs(60));
-        assert_eq!(seen.check(b"a", Offset(1), at(0)), None);
-        assert_eq!(seen.check(b"a", Offset(2), at(1)), Some(Offset(1)));
-        assert_eq!(seen.check(b"b", Offset(2), at(1)), None);
+        assert_eq!(look(&mut seen, b"a", Offset(1), at(0)), None);
+        assert_eq!(look(&mut seen, b"a", Offset(2), at(1)), Some(Offset(1)));
+        assert_eq!(look(&mut seen, b"b", Offset(2), at(1)), None);
+    }
+
+    #[test]
+    fn an_id_of_another_class_is_another() {
+        let mut seen = Seen::new(10, Duration::from_secs(60));
+        let id = seen.id(b"a");
+        assert_eq!(seen.check(id, Offset(1), at(0)), None);
+        assert_eq!(seen.check(id.in_class(1), Offset(2), at(0)), None);
+        assert_eq!(seen.check(id.in_class(1), Offset(3), at(0)), Some(Offset(2)));
     }
 
     #[test]
     fn an_id_is_new_again_after_the_window() {
         let mut seen = Seen::new(10, Duration::from_secs(60));
-        seen.check(b"a", Offset(1), at(0));
-        assert_eq!(seen.check(b"a", Offset(2), at(60)), Some(Offset(1)));
-        assert_eq!(seen.check(b"a", Offset(3), at(61)), None);
+        look(&mut seen, b"a", Offset(1), at(0));
+        assert_eq!(look(&mut seen, b"a", Offset(2), at(60)), Some(Offset(1)));
+        assert_eq!(look(&mut seen, b"a", Offset(3), at(61)), None);
     }
 
     #[test]
     fn an_id_whose_message_was_not_appended_is_new_again() {
         let mut seen = Seen::new(10, Duration::from_secs(60));
         for (offset, id) in [b"a", b"b", b"c"].iter().enumerate() {
-            seen.check(*id, Offset(offset as u64), at(0));
+            look(&mut seen, *id, Offset(offset as u64), at(0));
         }
         seen.forget_from(Offset(1));
-        assert_eq!(seen.check(b"a", Offset(1), at(0)), Some(Offset(0)));
-        assert_eq!(seen.check(b"c", Offset(1), at(0)), None);
+        assert_eq!(look(&mut seen, b"a", Offset(1), at(0)), Some(Offset(0)));
+        assert_eq!(look(&mut seen, b"c", Offset(1), at(0)), None);
         assert_eq!(seen.len(), 2);
     }
 
@@ -151,10 +183,10 @@ mod tests {
     fn no_more_ids_are_kept_than_asked_for() {
         let mut seen = Seen::new(2, Duration::from_secs(60));
         for (offset, id) in [b"a", b"b", b"c"].iter().enumerate() {
-            seen.check(*id, Offset(offset as u64), at(0));
+            look(&mut seen, *id, Offset(offset as u64), at(0));
         }
         assert_eq!(seen.len(), 2);
-        assert_eq!(seen.check(b"c", Offset(9), at(0)), Some(Offset(2)));
-        assert_eq!(seen.check(b"a", Offset(9), at(0)), None);
+        assert_eq!(look(&mut seen, b"c", Offset(9), at(0)), Some(Offset(2)));
+        assert_eq!(look(&mut seen, b"a", Offset(9), at(0)), None);
     }
 }

@@ -86,7 +86,7 @@ pub use archive::Archive;
 pub use batch::{Batch, Entry};
 pub use cursor::{ConsumerCursor, Cursor};
 pub use deadletters::DeadLetter;
-pub use dedup::Seen;
+pub use dedup::{Id, Seen};
 pub use error::JournalError;
 pub use journal::{Journal, Opened};
 pub use offset::Offset;

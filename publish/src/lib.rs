@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bus::{BusError, Context, Publish, PublishError, Publisher, Unsent};
+use crypto::{SignError, Signer};
 use message::{Draft, Naming, Topic};
-use settings::{PublishMode, Settings};
+use settings::{PublishMode, Settings, SigningError};
 
 /// A publishing process: its name for itself, its socket.
 pub struct Sender {
     naming: Naming,
     username: String,
+    /// None if messages are not signed.
+    signer: Option<Signer>,
     publisher: Publisher,
     mode: PublishMode,
     wait: Duration,
@@ -35,6 +38,9 @@ pub enum OpenError {
     /// `publish.endpoint` is not among `[endpoints]`.
     #[error("publish.endpoint = \"{0}\" is not among [endpoints]; add `{0} = \"tcp://…\"` there")]
     NoEndpoint(String),
+    /// There is nothing to sign with.
+    #[error("crypto.sign_messages is set, and {0}")]
+    Signing(#[from] SigningError),
     /// The socket.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -46,17 +52,23 @@ pub enum SendError {
     /// What was to be the message is no JSON.
     #[error("the message is not JSON: {0}")]
     NotJson(#[from] message::json::Error),
+    /// It cannot be signed.
+    #[error("the message cannot be signed: {0}")]
+    Sign(#[from] SignError),
     /// Nobody takes it.
     #[error(transparent)]
     Publish(#[from] PublishError),
 }
 
 impl Sender {
-    /// Opens the socket that `[publish]` describes.
+    /// Opens the socket that `[publish]` describes. Where `[crypto]` says so, messages are signed as `service`.
     ///
     /// # Errors
-    /// The endpoint isn't configured or can't be bound. That nobody is there yet is no error.
-    pub fn open(context: &Context, settings: &Settings) -> Result<Self, OpenError> {
+    /// The endpoint isn't configured or can't be bound; there is nothing to sign with. That nobody is there yet is no
+    /// error.
+    pub fn open(context: &Context, settings: &Settings, service: &str) -> Result<Self, OpenError> {
+        let crypto = &settings.crypto;
+        let signer = crypto.sign_messages.then(|| crypto.signer(service)).transpose()?;
         let name = &settings.publish.endpoint;
         let endpoint =
             settings.endpoints.endpoint(name).ok_or_else(|| OpenError::NoEndpoint(name.clone()))?;
@@ -71,6 +83,7 @@ impl Sender {
         Ok(Self {
             naming: settings.naming(),
             username: username(),
+            signer,
             publisher,
             mode: settings.publish.mode,
             wait: settings.publish.wait,
@@ -106,6 +119,10 @@ impl Sender {
             username: &self.username,
         }
         .body()?;
+        let body = match &self.signer {
+            Some(signer) => signer.sign(&body)?,
+            None => body,
+        };
         if self.mode == PublishMode::Connect {
             let waited = self.absent.is_some_and(|since| since.elapsed() < ABSENT);
             let wait = if waited { Duration::ZERO } else { self.wait };

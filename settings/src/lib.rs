@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod claim;
+mod crypto;
 mod journal;
 mod layer;
 mod origin;
@@ -20,6 +21,7 @@ mod sources;
 mod tree;
 
 pub use claim::{ConfigKey, ConfigKeyError, Switch};
+pub use crypto::{CryptoSettings, SIGNING_RELAY, SigningError};
 pub use journal::{JournalMode, JournalSettings, WhenFull};
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

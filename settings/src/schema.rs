@@ -9,6 +9,7 @@ use message::{Naming, TopicMatching};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::crypto::CryptoSettings;
 use crate::journal::JournalSettings;
 use crate::origin::Origins;
 use crate::{Problem, Problems};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub hub: HubSettings,
     /// How what was received is kept.
     pub journal: JournalSettings,
+    /// Whose word counts, and with what to sign.
+    pub crypto: CryptoSettings,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -50,6 +53,7 @@ impl Default for Settings {
             publish: PublishSettings::default(),
             hub: HubSettings::default(),
             journal: JournalSettings::default(),
+            crypto: CryptoSettings::default(),
             log: LogSettings::default(),
         }
     }

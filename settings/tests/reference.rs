@@ -31,8 +31,8 @@ fn row(line: &str) -> Option<(String, Value)> {
 fn leaves(path: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
     match value {
         // Its keys are names of the operator's choice.
-        Value::Object(_) if path == "endpoints" => {
-            drop(into.insert("endpoints.NAME".to_owned(), Value::Null));
+        Value::Object(_) if ["endpoints", "crypto.certnames", "crypto.routing_policy"].contains(&path) => {
+            drop(into.insert(format!("{path}.NAME"), Value::Null));
         }
         Value::Object(table) => {
             for (key, value) in table {

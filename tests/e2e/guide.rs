@@ -130,6 +130,7 @@ fn the_reference_has_every_key_of_a_consumers_table() {
     // Without `..`, so that a new key does not compile until it is looked for, too.
     let ConsumerOptions {
         topics,
+        validate_signatures,
         on_start_error,
         start,
         workers,
@@ -140,11 +141,15 @@ fn the_reference_has_every_key_of_a_consumers_table() {
         retry_min,
         retry_max,
     } = ConsumerOptions::take(&mut serde_json::Map::new()).unwrap();
-    assert_eq!((topics, batch, retry_min, retry_max.as_secs()), (None, None, Duration::from_millis(100), 60));
+    assert_eq!(
+        (topics, validate_signatures, batch, retry_min, retry_max.as_secs()),
+        (None, None, None, Duration::from_millis(100), 60)
+    );
     let word = |value: &dyn std::fmt::Debug| format!("`\"{}\"`", format!("{value:?}").to_lowercase());
     let reference = document("docs/reference/configuration.md");
     for (key, default) in [
         ("topics", "those of the plugin"),
+        ("validate_signatures", "`crypto.validate_signatures`"),
         ("on_start_error", &word(&on_start_error)),
         ("start", &word(&start)),
         ("workers", &format!("`{workers}`")),

@@ -61,6 +61,9 @@ pub struct Cli {
     /// Who says so; think org.fedoraproject.dev.MODNAME.log.
     #[arg(long, default_value = "logger")]
     pub modname: String,
+    /// The service to sign as, where the configuration has `crypto.sign_messages`; looked up in `crypto.certnames`.
+    #[arg(long, value_name = "SERVICE", default_value = "shell")]
+    pub cert_prefix: String,
     /// How long to wait for the relay, and for it to take what was sent; for example 500ms, 1m 30s or 24h.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub timeout: Duration,
@@ -116,7 +119,7 @@ impl Relay {
         RELAY_INBOUND.clone_into(&mut settings.publish.endpoint);
         // Waiting is done here, where it can be said.
         settings.publish.wait = Duration::ZERO;
-        let sender = Sender::open(&Context::new(&settings.zmq)?, &settings)?;
+        let sender = Sender::open(&Context::new(&settings.zmq)?, &settings, &options.cert_prefix)?;
         let topic = sender.topic(&options.modname, &options.topic);
         Ok(Self { sender, topic, timeout: options.timeout, addresses: addresses.join(", ") })
     }

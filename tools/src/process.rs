@@ -77,7 +77,7 @@ impl Failure {
             Self::Input(_) => 2,
             Self::Configuration(_)
             | Self::NoEndpoint { .. }
-            | Self::Open(OpenError::NoEndpoint(_))
+            | Self::Open(OpenError::NoEndpoint(_) | OpenError::Signing(_))
             | Self::Open(OpenError::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }))
             | Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => 3,
             Self::NoRelay { .. }

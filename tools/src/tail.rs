@@ -76,6 +76,13 @@ pub struct Cli {
     /// No topics in which this regular expression is found.
     #[arg(long, value_name = "REGEXP", default_value = "_heartbeat")]
     pub exclude: Regex,
+    /// Print only messages whose signatures verify, and note the others on standard error; what the configuration
+    /// says of authority and policy counts. The default is `crypto.validate_signatures`.
+    #[arg(long, overrides_with = "no_validate")]
+    pub validate: bool,
+    /// Print all messages, signed or not.
+    #[arg(long)]
+    pub no_validate: bool,
     /// Stop after so many printed messages.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
@@ -132,7 +139,9 @@ pub fn run(options: Cli) -> Result<(), Failure> {
         zone: TimeZone::system(),
     };
     let filter = Filter { include: options.include, exclude: options.exclude };
-    let printer = Printer::new(BufWriter::new(stdout.lock()), filter, view, options.count);
+    let validates = !options.no_validate && (options.validate || settings.crypto.validate_signatures);
+    let validator = validates.then(|| settings.crypto.validator());
+    let printer = Printer::new(BufWriter::new(stdout.lock()), filter, validator, view, options.count);
     match print(&mut subscriber, printer) {
         Err(Failure::Stream { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,

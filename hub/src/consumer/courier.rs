@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use journal::{Attempt, DeadLetter, Ending, Entry, Journal, JournalError, Offset};
-use plugin_api::{Delivery, Failure, FailureKind, Instance, Verdict};
+use plugin_api::{Delivery, Failure, FailureKind, Instance};
 
 use super::Consumer;
 use super::aside::{Aside, Failing};
 use super::backoff::Backoff;
 use super::options::OnRetry;
+use crate::mark;
 use crate::outcome::Dropped;
 use crate::throttle::Throttle;
 
@@ -267,6 +268,7 @@ fn reason(failure: &Failure) -> String {
 }
 
 fn delivery<'a>(entry: &Entry<'a>, attempt: u32, replayed: bool) -> Delivery<'a> {
+    let (verdict, signer) = mark::verdict(entry);
     Delivery {
         topic: entry.topic(),
         body: entry.body(),
@@ -275,7 +277,7 @@ fn delivery<'a>(entry: &Entry<'a>, attempt: u32, replayed: bool) -> Delivery<'a>
         offset: entry.offset().0,
         attempt,
         replayed,
-        verdict: Verdict::NotChecked,
-        signer: "",
+        verdict,
+        signer,
     }
 }

@@ -24,6 +24,7 @@ use std::time::SystemTime;
 
 use control::ReplayProgress;
 use crossbeam_channel::Sender;
+use crypto::Validator;
 use journal::{DeadLetter, Ending, Journal, Offset, Outcome};
 use plugin_api::loader::Declared;
 use plugin_api::{Host, StartError};
@@ -50,6 +51,8 @@ pub struct Consumer {
     pub host: Arc<dyn Host>,
     /// Where its messages are.
     pub journal: Arc<Journal>,
+    /// Checks what was not checked when it came; `None` if it takes messages of anybody.
+    pub validator: Option<Arc<Validator>>,
     /// What all consumers are told.
     pub calls: Calls,
     /// What becomes of its messages.

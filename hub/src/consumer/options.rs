@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 pub struct ConsumerOptions {
     /// `topics`: in place of those the plugin asks for.
     pub topics: Option<Vec<Pattern>>,
+    /// `validate_signatures`: in place of `crypto.validate_signatures`.
+    pub validate_signatures: Option<bool>,
     /// `on_start_error`: what a failed start means.
     pub on_start_error: OnStartError,
     /// `start`: where it begins when the journal sees it for the first time.
@@ -117,6 +119,7 @@ impl ConsumerOptions {
     pub fn take(table: &mut Map<String, Value>) -> Result<Self, OptionError> {
         let options = Self {
             topics: key(table, "topics")?,
+            validate_signatures: key(table, "validate_signatures")?,
             on_start_error: key(table, "on_start_error")?.unwrap_or(OnStartError::Fail),
             start: key(table, "start")?.unwrap_or(Start::New),
             workers: key(table, "workers")?.unwrap_or(1),

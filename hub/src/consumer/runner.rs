@@ -124,7 +124,7 @@ impl Runner {
             Pool::start(&consumer, &reader.waker()).map(|pool| Box::new(pool) as _)
         };
         let Some(hands) = hands else { return };
-        let wants = Wants::new(&planned.topics, &planned.inbound);
+        let wants = Wants::new(planned, consumer.validator.clone());
         let (buried, replays, troubles) = Default::default();
         let mut reading =
             Reading { consumer, cursor, reader, wants, orders, hands, buried, replays, end: None, troubles };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crypto::Validator;
 use journal::{Journal, Offset, Start};
 use settings::{JournalMode, Settings};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -14,7 +15,7 @@ use crate::consumer::options;
 use crate::consumer::runner::Runner;
 use crate::consumer::{Calls, Consumer, ConsumerName, Event, Handle, Order, Tally};
 use crate::outbound::{ConsumerHost, Outbound};
-use crate::plan::Plan;
+use crate::plan::{Plan, Trust};
 
 /// The consumers' threads.
 pub(super) struct Consumers {
@@ -43,6 +44,7 @@ impl Consumers {
         plan: &Plan,
         settings: &Settings,
         journal: &Arc<Journal>,
+        validator: &Arc<Validator>,
         outbound: &Arc<Outbound>,
     ) -> Result<Self, StartUpError> {
         let (reports, events) = unbounded_channel();
@@ -71,6 +73,7 @@ impl Consumers {
                 options: planned.options.clone(),
                 host: Arc::new(ConsumerHost { consumer: name.clone(), outbound: Arc::clone(outbound) }),
                 journal: Arc::clone(journal),
+                validator: (planned.trust == Trust::Signed).then(|| Arc::clone(validator)),
                 calls: consumers.calls.clone(),
                 tally,
                 events: reports.clone(),

@@ -110,7 +110,8 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     };
     report::unread(plan, &journal);
     let outbound = Arc::new(Outbound::new(context.clone(), settings.clone()));
-    let mut consumers = match Consumers::spawn(plan, settings, &journal, &outbound) {
+    let validator = Arc::new(settings.crypto.validator());
+    let mut consumers = match Consumers::spawn(plan, settings, &journal, &validator, &outbound) {
         Ok(consumers) => consumers,
         Err(error) => return failed(&error),
     };
@@ -121,6 +122,7 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
         () = signals.stop() => Err(StartUpError::Stopped),
     };
     let needs = Needs {
+        validator,
         appender,
         seen,
         housekeeping: Arc::clone(&housekeeping),

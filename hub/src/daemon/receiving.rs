@@ -1,9 +1,11 @@
 //! The intake's thread: its endpoints opened, the thread started, moved on and waited for.
 
+use std::io;
 use std::sync::Arc;
 
 use bus::{BusError, Context, Prefixes, Subscribe};
 use crossbeam_channel::Receiver;
+use crypto::Validator;
 use journal::{Appender, Seen};
 use message::Router;
 use settings::Settings;
@@ -11,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::StartUpError;
 use crate::consumer::Handle;
+use crate::intake::verify::Verifier;
 use crate::intake::{AtomicPhase, Intake, IntakeTally, Phase};
 use crate::plan::Plan;
 use crate::storage::Housekeeping;
@@ -28,6 +31,7 @@ pub(super) struct Receiving {
 
 /// What the thread needs besides its endpoints.
 pub(super) struct Needs {
+    pub(super) validator: Arc<Validator>,
     pub(super) appender: Appender,
     pub(super) seen: Seen,
     pub(super) housekeeping: Arc<Housekeeping>,
@@ -56,11 +60,15 @@ impl Receiving {
         for endpoint in subscribed {
             subscriber.connect(endpoint, &prefixes)?;
         }
-        let (waker, phase, tally) = (subscriber.waker(), Arc::default(), Arc::default());
+        let (waker, phase, tally) = (subscriber.waker(), Arc::default(), Arc::<IntakeTally>::default());
+        let verifier = plan.validates().then(|| Verifier::new(needs.validator, Arc::clone(&tally.untrusted)));
         let (at_end, end) = oneshot::channel();
         let intake = Intake {
             subscriber,
             router: Router::new(plan.patterns()),
+            verifier: verifier
+                .transpose()
+                .map_err(|error| StartUpError::System("start threads", io::Error::other(error)))?,
             inbound: plan.inbound.iter().map(|endpoint| endpoint.name.clone()).collect(),
             appender: needs.appender,
             housekeeping: needs.housekeeping,

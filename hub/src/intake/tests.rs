@@ -22,7 +22,8 @@ fn taken(endpoint: &str, sent: &[Frames]) -> (Vec<(String, u32)>, String, Vec<En
     let (_halt, halted) = crossbeam_channel::bounded(0);
     let intake = Intake {
         subscriber,
-        router: Router::new(PatternSet::from_iter([(Pattern::new("a.*"), ())])),
+        router: Router::new(PatternSet::from_iter([(Pattern::new("a.*"), Trust::Anybody)])),
+        verifier: None,
         inbound: HashSet::from(["inbound".into()]),
         appender,
         housekeeping: Arc::new(Housekeeping::new(Arc::clone(&journal), &JournalSettings::default())),

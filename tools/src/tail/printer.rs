@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use bus::{Frames, Incoming};
+use crypto::{Reason, Validator, Verdict};
 use message::{Envelope, EnvelopeError, Topic, TopicError};
 
 use crate::filter::Filter;
@@ -12,6 +13,8 @@ use crate::view::{ShowError, View};
 pub(super) struct Printer<W> {
     out: W,
     filter: Filter,
+    /// None to print whatever anybody has sent.
+    validator: Option<Validator>,
     view: View,
     /// How many messages are still to be printed, if that is limited.
     left: Option<u64>,
@@ -28,13 +31,23 @@ enum Unprintable {
     Filter(Topic, Box<fancy_regex::Error>),
     #[error("topic {0:?}: {1}")]
     Body(Topic, EnvelopeError),
+    #[error("topic {0:?}: not signed")]
+    Unsigned(Topic),
+    #[error("topic {0:?}: {1}")]
+    Signature(Topic, Reason),
     #[error("topic {0:?}: {1}")]
     Form(Topic, ShowError),
 }
 
 impl<W: Write> Printer<W> {
-    pub(super) fn new(out: W, filter: Filter, view: View, count: Option<u64>) -> Self {
-        Self { out, filter, view, left: count }
+    pub(super) fn new(
+        out: W,
+        filter: Filter,
+        validator: Option<Validator>,
+        view: View,
+        count: Option<u64>,
+    ) -> Self {
+        Self { out, filter, validator, view, left: count }
     }
 
     /// Whether all is printed that was asked for.
@@ -77,8 +90,14 @@ impl<W: Write> Printer<W> {
             Ok(false) => return Ok(None),
             Err(error) => return Err(Unprintable::Filter(topic, Box::new(error))),
         }
-        if let Err(error) = Envelope::parse(body) {
-            return Err(Unprintable::Body(topic, error));
+        let envelope = match Envelope::parse(body) {
+            Ok(envelope) => envelope,
+            Err(error) => return Err(Unprintable::Body(topic, error)),
+        };
+        match self.validator.as_ref().map(|validator| validator.validate(&topic, &envelope)) {
+            None | Some(Verdict::Valid { .. }) => {}
+            Some(Verdict::Unsigned) => return Err(Unprintable::Unsigned(topic)),
+            Some(Verdict::Invalid { reason, .. }) => return Err(Unprintable::Signature(topic, reason)),
         }
         // The envelope has looked at it.
         let body = std::str::from_utf8(body).unwrap_or_default();
@@ -104,7 +123,7 @@ mod tests {
     fn printed(form: Form, count: Option<u64>, messages: &[Incoming]) -> String {
         let filter = Filter { include: None, exclude: Regex::new("_heartbeat").unwrap() };
         let view = View { form, colours: false, is_terminal: false, zone: TimeZone::UTC };
-        let mut printer = Printer::new(Vec::new(), filter, view, count);
+        let mut printer = Printer::new(Vec::new(), filter, None, view, count);
         for message in messages {
             printer.print(message).unwrap();
         }

@@ -1,13 +1,13 @@
 //! Which message ids came lately: one message that comes over two endpoints is to be delivered once.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::time::{Duration, SystemTime};
 
 use crate::{Entry, Journal, JournalError, Next, Offset};
 
 /// An id, as [`Seen`] remembers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id(u128);
 
 impl Id {
@@ -18,7 +18,7 @@ impl Id {
     }
 }
 
-/// The ids that came within a window of time, but no more than so many.
+/// The ids that came within a window of time, but no more than so many, and of those at least the newer half.
 ///
 /// Of each id only 128 bits are kept, by a hash that is drawn anew in each process: an id that is as long as a message
 /// costs no more, and nobody can make two ids look the same.
@@ -26,9 +26,35 @@ impl Id {
 pub struct Seen {
     most: usize,
     window: Duration,
-    first: HashMap<u128, Offset>,
-    order: VecDeque<(u128, SystemTime)>,
+    /// What comes in, until it is half of what may be kept, or the window is over. Then it becomes the elder half, and
+    /// the elder half is forgotten: as a whole, which is cheaper than one by one.
+    young: Half,
+    elder: Half,
     hash: (RandomState, RandomState),
+}
+
+/// Ids with their first message, and when it came.
+#[derive(Debug, Default)]
+struct Half {
+    ids: HashMap<Id, (Offset, SystemTime), BuildHasherDefault<AsItIs>>,
+    /// When the first of them came.
+    first: Option<SystemTime>,
+}
+
+/// An [`Id`] is a hash already.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u128(&mut self, id: u128) {
+        self.0 = (id >> 64) as u64 ^ id as u64;
+    }
 }
 
 impl Seen {
@@ -36,7 +62,7 @@ impl Seen {
     #[must_use]
     pub fn new(most: usize, window: Duration) -> Self {
         let hash = (RandomState::new(), RandomState::new());
-        Self { most, window, first: HashMap::new(), order: VecDeque::new(), hash }
+        Self { most, window, young: Half::default(), elder: Half::default(), hash }
     }
 
     /// What is remembered of an id.
@@ -46,41 +72,40 @@ impl Seen {
     }
 
     /// The message that had this id first; `None` if it is new, and then it is remembered as that of `offset`.
-    pub fn check(&mut self, Id(key): Id, offset: Offset, received: SystemTime) -> Option<Offset> {
-        self.expire(received);
-        if let Some(first) = self.first.get(&key) {
+    pub fn check(&mut self, id: Id, offset: Offset, received: SystemTime) -> Option<Offset> {
+        let old = |at: SystemTime| received.duration_since(at).is_ok_and(|age| age > self.window);
+        let known = self.young.ids.get(&id).or_else(|| self.elder.ids.get(&id));
+        if let Some((first, _)) = known.filter(|(_, at)| !old(*at)) {
             return Some(*first);
         }
+        if self.young.ids.len() >= self.most.div_ceil(2) || self.young.first.is_some_and(old) {
+            std::mem::swap(&mut self.young, &mut self.elder);
+            self.young.clear();
+        }
         if self.most > 0 {
-            if self.order.len() >= self.most {
-                self.drop_oldest();
-            }
-            self.first.insert(key, offset);
-            self.order.push_back((key, received));
+            self.young.ids.insert(id, (offset, received));
+            self.young.first.get_or_insert(received);
         }
         None
     }
 
     /// Forgets those whose messages have this offset or a later one: they were not appended after all.
     pub fn forget_from(&mut self, offset: Offset) {
-        while let Some((key, _)) = self.order.back()
-            && self.first.get(key).is_some_and(|first| *first >= offset)
-        {
-            self.first.remove(key);
-            self.order.pop_back();
+        for half in [&mut self.young, &mut self.elder] {
+            half.ids.retain(|_, (first, _)| *first < offset);
         }
     }
 
     /// How many ids are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.young.ids.len() + self.elder.ids.len()
     }
 
     /// None is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.len() == 0
     }
 
     /// Remembers the ids of the newest messages in the journal, as if they had just come; to be called after opening.
@@ -113,19 +138,12 @@ impl Seen {
         }
         Ok(())
     }
+}
 
-    fn expire(&mut self, now: SystemTime) {
-        let window = self.window;
-        let old = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age > window);
-        while self.order.front().is_some_and(|(_, at)| old(*at)) {
-            self.drop_oldest();
-        }
-    }
-
-    fn drop_oldest(&mut self) {
-        if let Some((key, _)) = self.order.pop_front() {
-            self.first.remove(&key);
-        }
+impl Half {
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.first = None;
     }
 }
 
@@ -180,13 +198,15 @@ mod tests {
     }
 
     #[test]
-    fn no_more_ids_are_kept_than_asked_for() {
-        let mut seen = Seen::new(2, Duration::from_secs(60));
-        for (offset, id) in [b"a", b"b", b"c"].iter().enumerate() {
-            look(&mut seen, *id, Offset(offset as u64), at(0));
+    fn no_more_ids_are_kept_than_asked_for_and_of_those_the_newer_half() {
+        let mut seen = Seen::new(4, Duration::from_secs(60));
+        for n in 0..100_u64 {
+            assert_eq!(look(&mut seen, &n.to_le_bytes(), Offset(n), at(0)), None);
+            assert!(seen.len() <= 4);
         }
-        assert_eq!(seen.len(), 2);
-        assert_eq!(look(&mut seen, b"c", Offset(9), at(0)), Some(Offset(2)));
-        assert_eq!(look(&mut seen, b"a", Offset(9), at(0)), None);
+        for n in 98..100_u64 {
+            assert_eq!(look(&mut seen, &n.to_le_bytes(), Offset(200), at(0)), Some(Offset(n)));
+        }
+        assert_eq!(look(&mut seen, &0_u64.to_le_bytes(), Offset(200), at(0)), None);
     }
 }

@@ -126,7 +126,7 @@ impl fmt::Display for Report {
                 figure(|run| run.memory_peak, 0),
             )?;
         }
-        writeln!(f, "\n{:44}{:>10}{:>10}{:>20}", "claim", "target", "median", "least .. most")?;
+        writeln!(f, "\n{:52}{:>10}{:>10}{:>20}", "claim", "target", "median", "least .. most")?;
         for claim in claim::all(&self.scenarios) {
             writeln!(f, "{claim}")?;
         }

@@ -8,6 +8,7 @@
 //!   starting
 //! - `interop`: both ways with the Python fedmsg
 //! - `volume`: a million messages
+//! - `kill`: the hub is killed again and again, and nothing is lost
 //! - `guide`: the walk-through of the documentation
 //! - `layers`: which crate may use which
 #![forbid(unsafe_code)]
@@ -19,6 +20,7 @@ mod bad_plugins;
 mod flow;
 mod guide;
 mod interop;
+mod kill;
 mod layers;
 mod operator;
 mod relay;

@@ -7,7 +7,8 @@ use std::process::{Command, ExitStatus};
 
 use crate::{DEADLINE, Lines, Process, Recorder, Scratch, Signal, TestPublisher, binary, library};
 
-/// What a hub is to be started with.
+/// What a hub is to be started with, once or several times.
+#[derive(Clone)]
 pub struct HubBuilder<'s> {
     scratch: &'s Scratch,
     name: &'static str,
@@ -112,6 +113,8 @@ impl HubBuilder<'_> {
     /// Starts it and returns when it says READY, as a service manager would wait for it.
     pub fn start(self) -> Hub {
         let path = self.scratch.join(&format!("{}.notify", self.name));
+        // It is there from an earlier start.
+        drop(std::fs::remove_file(&path));
         let notify = UnixDatagram::bind(&path).expect("a socket");
         notify.set_read_timeout(Some(DEADLINE)).expect("a time-out");
         let mut command = self.command();

@@ -8,9 +8,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "it is for tests"
 )]
 
+mod accepted;
 mod build;
 mod corpus;
 mod hub;
@@ -20,8 +22,10 @@ mod publisher;
 mod python;
 mod recorder;
 mod scratch;
+mod seed;
 mod terminal;
 
+pub use accepted::{Accepted, Message};
 pub use build::{binary, library, workspace};
 pub use corpus::{Numbered, bus_shaped_messages};
 pub use hub::{Hub, HubBuilder};
@@ -31,6 +35,7 @@ pub use publisher::TestPublisher;
 pub use python::{Frames, python, python_fedmsg};
 pub use recorder::Recorder;
 pub use scratch::Scratch;
+pub use seed::seed;
 pub use terminal::Terminal;
 
 pub use rustix::process::Signal;

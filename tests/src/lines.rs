@@ -56,6 +56,18 @@ impl Lines {
         self.0.state.lock().expect("no panic under the lock").lines.clone()
     }
 
+    /// Waits for the line `last`, and takes away all up to it.
+    pub(crate) fn take_to(&self, last: &str) -> Vec<String> {
+        let mut looked_at = 0;
+        let place = self.wait_until(last, |lines| {
+            let found =
+                lines[looked_at..].iter().position(|line| line == last).map(|place| looked_at + place);
+            looked_at = lines.len();
+            found
+        });
+        self.0.state.lock().expect("no panic under the lock").lines.drain(..=place).collect()
+    }
+
     /// The first line, early or late, that contains `text`.
     pub fn wait_for(&self, text: &str) -> String {
         self.wait_until(&format!("a line with {text:?}"), |lines| {

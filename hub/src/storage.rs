@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use journal::{
-    Appender, Ending, Journal, JournalError, Mode, Opened, Options, Outcome, Recovery, Retention, Seen,
-};
+use journal::{Appender, Journal, JournalError, Mode, Opened, Options, Recovery, Retention, Seen};
 use message::Envelope;
 use settings::{JournalMode, JournalSettings, Settings, WhenFull};
 
@@ -111,13 +109,10 @@ impl Housekeeping {
 
     /// Removes what need not be kept now.
     pub fn tidy(&self) {
-        let retired = match self.journal.retain(&self.keep, SystemTime::now()) {
-            Ok(retired) => retired,
-            Err(error) => {
-                tracing::error!(%error, "cannot remove old messages from the journal");
-                return;
-            }
-        };
+        let retired = self.journal.retain(&self.keep, SystemTime::now());
+        if let Some(error) = retired.trouble {
+            tracing::error!(%error, "cannot remove all old messages from the journal");
+        }
         if retired.segments > 0 {
             tracing::info!(
                 segments = retired.segments,
@@ -133,18 +128,6 @@ impl Housekeeping {
                 to = loss.offsets.end.0,
                 "journal.hard_max_bytes removed messages that the consumer had not dealt with"
             );
-        }
-        for letter in retired.dead_letters {
-            tracing::error!(
-                consumer = letter.consumer,
-                offset = letter.offset.0,
-                "journal.hard_max_bytes removed a dead letter"
-            );
-            let ending = Ending::Lost { consumer: letter.consumer, to: letter.offset.next() };
-            let outcome = Outcome { at: SystemTime::now(), offset: Some(letter.offset), ending };
-            if let Err(error) = self.journal.record(&outcome) {
-                tracing::error!(%error, "outcomes cannot be written");
-            }
         }
     }
 }

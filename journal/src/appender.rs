@@ -65,14 +65,14 @@ impl Appender {
         if self.shared.ring.is_closed() {
             return Err(JournalError::Closed);
         }
-        if let Some(committer) = &self.shared.committer {
+        if let Some(committer) = self.shared.committer() {
             committer.check()?;
         }
         if records.is_empty() {
             return Ok(Appended { offsets: self.next()..self.next(), dropped: 0 });
         }
         let block = Arc::new(self.encode(records)?);
-        let (dropped, evicted) = match (&mut self.writer, &self.shared.committer) {
+        let (dropped, evicted) = match (&mut self.writer, self.shared.committer()) {
             (Some(writer), Some(committer)) => {
                 writer.write(block.frames(), self.next)?;
                 let evicted = self.shared.ring.push(Arc::clone(&block));

@@ -20,6 +20,7 @@ use crate::{ConsumerCursor, JournalError, Next, Offset, Outcome, OutcomeFilter};
 #[derive(Debug)]
 pub struct Archive {
     messages: Segments,
+    kept: Segments,
     outcomes: Segments,
     cursors: BTreeMap<String, u64>,
     letters: Letters,
@@ -35,6 +36,8 @@ impl Archive {
         let layout = Layout(directory.to_owned());
         let key = layout.key()?.unwrap_or(Key(0));
         let messages = Segments::list(&layout.messages(), Kind::Messages, key)?;
+        // Last, because a hub may move a segment there at this moment.
+        let kept = Segments::list(&layout.kept(), Kind::Messages, key)?;
         let outcomes = Segments::list(&layout.outcomes(), Kind::Outcomes, key)?;
         let mut recovery = Recovery::default();
         let (mut cursors, mut letters) = (BTreeMap::new(), Letters::new());
@@ -48,7 +51,7 @@ impl Archive {
             recovery.next = Offset(found.next);
             recovery.take(&mut found);
         }
-        Ok(Self { messages, outcomes, cursors, letters, recovery })
+        Ok(Self { messages, kept, outcomes, cursors, letters, recovery })
     }
 
     /// What was found amiss.
@@ -69,10 +72,10 @@ impl Archive {
         self.recovery.next
     }
 
-    /// Of messages and outcomes.
+    /// Of messages, those of dead letters included, and outcomes.
     #[must_use]
     pub fn disk_bytes(&self) -> u64 {
-        self.messages.bytes() + self.outcomes.bytes()
+        self.messages.bytes() + self.kept.bytes() + self.outcomes.bytes()
     }
 
     /// Every consumer, by name.
@@ -125,17 +128,14 @@ impl Archive {
         })
     }
 
-    /// One message.
+    /// One message: of the log, or that of a dead letter.
     ///
     /// # Errors
     /// Disk errors.
     pub fn get(&self, offset: Offset) -> Result<Option<Batch>, JournalError> {
-        if offset < self.earliest() || offset >= self.next() {
-            return Ok(None);
-        }
-        match DiskReader::default().read(&self.messages, offset.0, offset.0 + 1, 1)? {
-            OnDisk::Block(block) => Ok(Batch::new(Arc::new(block), 0..1)),
-            OnDisk::Gap(..) => Ok(None),
+        match self.messages.get(offset.0)? {
+            None => self.kept.get(offset.0),
+            found => Ok(found),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages that a consumer failed at for good: references into the journal that keep their messages there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
@@ -177,13 +177,25 @@ impl DeadLetters {
         lock(&self.0).kept.get(&offset).cloned()
     }
 
-    pub(crate) fn pinned(&self) -> BTreeSet<u64> {
-        lock(&self.0).letters.keys().map(|(offset, _)| *offset).collect()
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.0).letters.len()
     }
 
-    pub(crate) fn within(&self, offsets: &Range<u64>) -> Vec<DeadLetter> {
+    /// Behind the last message of any.
+    pub(crate) fn end(&self) -> u64 {
+        lock(&self.0).letters.keys().next_back().map_or(0, |(offset, _)| offset.saturating_add(1))
+    }
+
+    /// Which of these messages there are letters of, in order.
+    pub(crate) fn within(&self, offsets: Range<u64>) -> Vec<u64> {
+        if offsets.is_empty() {
+            return Vec::new();
+        }
         let range = (offsets.start, String::new())..(offsets.end, String::new());
-        lock(&self.0).letters.range(range).map(|(_, letter)| letter.clone()).collect()
+        let mut found: Vec<u64> =
+            lock(&self.0).letters.range(range).map(|((offset, _), _)| *offset).collect();
+        found.dedup();
+        found
     }
 
     pub(crate) fn sync(&self) -> Result<(), JournalError> {
@@ -198,7 +210,7 @@ impl Journal {
     /// # Errors
     /// Disk errors.
     pub fn bury(&self, letter: DeadLetter) -> Result<(), JournalError> {
-        let message = if self.shared.segments.is_none() { self.get(letter.offset)? } else { None };
+        let message = if self.shared.durable.is_none() { self.get(letter.offset)? } else { None };
         self.shared.dead_letters.add(letter, message.map(|message| message.detach()))?;
         self.shared.something();
         Ok(())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use crate::batch::Batch;
 use crate::record::{Block, BlockBuilder};
 use crate::scan::{Found, Scan};
 use crate::segments::Segments;
@@ -106,5 +107,15 @@ impl DiskReader {
         };
         scan.refresh()?;
         Ok(self.scan.insert(scan))
+    }
+}
+
+impl Segments {
+    /// One message.
+    pub(crate) fn get(&self, offset: u64) -> Result<Option<Batch>, JournalError> {
+        match DiskReader::default().read(self, offset, offset.saturating_add(1), 1)? {
+            OnDisk::Block(block) => Ok(Batch::new(Arc::new(block), 0..1)),
+            OnDisk::Gap(..) => Ok(None),
+        }
     }
 }

@@ -124,6 +124,13 @@ pub(crate) fn end(buffer: &mut BytesMut, at: usize, seq: u64, key: Key) {
     header[20..].copy_from_slice(&sum.to_le_bytes());
 }
 
+/// Adds a whole frame.
+pub(crate) fn put(buffer: &mut BytesMut, seq: u64, payload: &[u8], key: Key) {
+    let at = begin(buffer);
+    buffer.put_slice(payload);
+    end(buffer, at, seq, key);
+}
+
 fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
@@ -134,9 +141,7 @@ mod tests {
 
     fn frame(payload: &[u8], key: Key) -> BytesMut {
         let mut buffer = BytesMut::new();
-        let at = begin(&mut buffer);
-        buffer.put_slice(payload);
-        end(&mut buffer, at, 7, key);
+        put(&mut buffer, 7, payload, key);
         buffer
     }
 

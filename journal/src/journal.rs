@@ -11,12 +11,13 @@ use crate::commit::Committer;
 use crate::cursors::Cursors;
 use crate::deadletters::DeadLetters;
 use crate::frame::{Key, Kind};
+use crate::kept::Kept;
 use crate::lock::Lock;
 use crate::outcomes::Outcomes;
 use crate::recovery::Recovery;
-use crate::ring::Ring;
+use crate::ring::{Ring, Taken};
 use crate::segments::{SegmentWriter, Segments};
-use crate::shared::{Layout, Shared};
+use crate::shared::{Durable, Layout, Shared};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, lock};
 use crate::{JournalError, Mode, Next, Offset, Options, Outcome, Reader};
@@ -54,14 +55,14 @@ impl Journal {
             Mode::Memory { max_bytes, .. } => Self::in_memory(options, max_bytes, lock),
             Mode::Durable { sync_interval } => {
                 make(&layout.messages())?;
+                make(&layout.kept())?;
                 make(&layout.outcomes())?;
                 let key = layout.key()?.unwrap_or_else(Key::draw);
                 let mut recovery = Recovery::default();
                 let cursors = Cursors::open(&layout.cursors(), key, &mut recovery)?;
                 let dead_letters = DeadLetters::open(&layout.dead_letters(), key, &mut recovery)?;
                 // No offset is ever given twice, whatever was lost.
-                let pinned = dead_letters.pinned().last().map_or(0, |last| last + 1);
-                let mut least = cursors.greatest().max(pinned);
+                let mut least = cursors.greatest().max(dead_letters.end());
                 let segments = Arc::new(Segments::list(&layout.outcomes(), Kind::Outcomes, key)?);
                 let see = |payload: &[u8]| {
                     let offset = Outcome::decode(payload).and_then(|outcome| outcome.offset);
@@ -72,9 +73,9 @@ impl Journal {
                 let (writer, next) =
                     SegmentWriter::open(&segments, size, options.verify, 0, &mut recovery, see)?;
                 let outcomes = Outcomes::on_disk(segments, writer, next, options.outcomes_bytes);
-                let segments = Arc::new(Segments::list(&layout.messages(), Kind::Messages, key)?);
+                let messages = Arc::new(Segments::list(&layout.messages(), Kind::Messages, key)?);
                 let (writer, next) = SegmentWriter::open(
-                    &segments,
+                    &messages,
                     options.segment_bytes,
                     options.verify,
                     least,
@@ -85,8 +86,12 @@ impl Journal {
                 let shared = Shared {
                     mode: options.mode,
                     ring: Ring::new(options.ring_bytes, next),
-                    segments: Some(segments),
-                    committer: Some(Committer::new(sync_interval, next)),
+                    durable: Some(Durable {
+                        messages,
+                        kept: Kept::open(&layout.kept(), key)?,
+                        retaining: Mutex::default(),
+                        committer: Committer::new(sync_interval, next),
+                    }),
                     cursors,
                     outcomes,
                     dead_letters,
@@ -106,8 +111,7 @@ impl Journal {
         let shared = Shared {
             mode: options.mode,
             ring: Ring::new(max_bytes, 0),
-            segments: None,
-            committer: None,
+            durable: None,
             cursors: Cursors::in_memory(),
             outcomes: Outcomes::in_memory(options.outcomes_bytes),
             dead_letters: DeadLetters::default(),
@@ -126,11 +130,11 @@ impl Journal {
     ) -> Result<Opened, JournalError> {
         let shared = Arc::new(shared);
         let mut committer = None;
-        if shared.committer.is_some() {
+        if shared.committer().is_some() {
             let shared = Arc::clone(&shared);
             let thread = thread::Builder::new().name("journal".to_owned());
             let run = move || {
-                if let Some(committer) = &shared.committer {
+                if let Some(committer) = shared.committer() {
                     shared.commit(committer);
                 }
             };
@@ -149,17 +153,19 @@ impl Journal {
         Reader::new(&self.shared, from.0)
     }
 
-    /// One message; `None` if it is no longer there or not yet.
+    /// One message, of the log or of a dead letter; `None` if it is no longer there or not yet.
     ///
     /// # Errors
     /// Disk errors.
     pub fn get(&self, offset: Offset) -> Result<Option<Batch>, JournalError> {
-        if let Some(message) = self.shared.dead_letters.message(offset.0) {
-            return Ok(Some(message));
-        }
-        match self.reader(offset).poll(1)? {
-            Some(Next::Batch(batch)) if batch.first() == offset => Ok(Some(batch)),
-            _ => Ok(None),
+        match (self.shared.ring.take(offset.0, 1), &self.shared.durable) {
+            (Taken::Batch(message), _) => Ok(Some(message)),
+            (Taken::Behind(_), None) => Ok(self.shared.dead_letters.message(offset.0)),
+            (Taken::Behind(_), Some(durable)) => match durable.messages.get(offset.0)? {
+                None => durable.kept.get(offset.0),
+                found => Ok(found),
+            },
+            (Taken::Ahead | Taken::Closed, _) => Ok(None),
         }
     }
 
@@ -169,7 +175,7 @@ impl Journal {
     /// Disk errors.
     pub fn find(&self, time: SystemTime) -> Result<Offset, JournalError> {
         let mut from = self.shared.earliest();
-        for (first, _) in self.shared.segments.iter().flat_map(|segments| segments.all()) {
+        for (first, _) in self.shared.durable.iter().flat_map(|durable| durable.messages.all()) {
             match self.reader(Offset(first)).poll(1)? {
                 Some(Next::Batch(batch)) if batch.iter().any(|entry| entry.received() >= time) => break,
                 _ => from = first,
@@ -208,8 +214,8 @@ impl Journal {
     /// Disk errors.
     pub fn verify(&self) -> Result<Recovery, JournalError> {
         let mut recovery = Recovery { next: self.next(), ..Recovery::default() };
-        if let Some(segments) = &self.shared.segments {
-            segments.survey_sealed(&mut recovery)?;
+        if let Some(durable) = &self.shared.durable {
+            durable.messages.survey_sealed(&mut recovery)?;
         }
         Ok(recovery)
     }
@@ -219,7 +225,7 @@ impl Journal {
     /// # Errors
     /// What keeps the disk from confirming it.
     pub fn flush(&self) -> Result<(), JournalError> {
-        self.shared.committer.as_ref().map_or(Ok(()), Committer::flush)
+        self.shared.committer().map_or(Ok(()), Committer::flush)
     }
 
     /// Ends appending, wakes every reader and writes what is left. A journal that is dropped is closed, too, but
@@ -229,7 +235,7 @@ impl Journal {
     /// What keeps the disk from confirming the last writes.
     pub fn close(&self) -> Result<(), JournalError> {
         self.shared.ring.close();
-        let Some(committer) = &self.shared.committer else { return Ok(()) };
+        let Some(committer) = self.shared.committer() else { return Ok(()) };
         committer.close();
         if let Some(thread) = lock(&self.committer).take() {
             // It doesn't panic; if it did, the state below says what is missing.

@@ -41,13 +41,13 @@
 //!   nothing is skipped, and what wasn't committed is repeated.
 //! - Whatever the bytes of the files are, the journal opens. A torn tail is cut, damage is stepped over; both are named
 //!   in the [`Recovery`].
-//! - [`Journal::retain`] removes nothing that a consumer has yet to read or that is a dead letter, but for the
-//!   operator's hard limit; then it says what is lost to whom.
+//! - [`Journal::retain`] removes nothing that a consumer has yet to read, but for the operator's hard limit; then it
+//!   says what is lost to whom. It never removes the message of a dead letter; that holds nothing else back.
 //!
 //! # Files
-//! See `docs/reference/journal-format.md`. In short: a state directory holds `lock`, the segments `messages/*.seg` and
-//! `outcomes/*.seg`, `cursors.log` and `dead-letters.log`. All but the lock are frames behind a header, each with
-//! number, length and two checksums.
+//! See `docs/reference/journal-format.md`. In short: a state directory holds `lock`, the segments `messages/*.seg`,
+//! `kept/*.seg` for the messages of old dead letters, and `outcomes/*.seg`, `cursors.log` and `dead-letters.log`. All but
+//! the lock are frames behind a header, each with number, length and two checksums.
 
 mod appender;
 mod archive;
@@ -63,6 +63,7 @@ mod frame;
 #[cfg(test)]
 mod handover;
 mod journal;
+mod kept;
 mod lock;
 mod logfile;
 mod offset;

@@ -2,10 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use crate::JournalError;
 use crate::frame::{self, FILE_HEADER, Key, Kind, file_header};
@@ -47,6 +47,29 @@ impl LogFile {
         Ok(Self { file: Arc::new(file), path: Arc::from(path), end: survey.end, ragged: false })
     }
 
+    /// Puts a new file in the place of another, at once: after a crash there is the one or the other, whole.
+    pub(crate) fn replace(
+        path: &Path,
+        kind: Kind,
+        key: Key,
+        fill: impl FnOnce(&mut Self) -> Result<(), JournalError>,
+    ) -> Result<Self, JournalError> {
+        let new = path.with_extension("new");
+        let write = || {
+            let mut log = Self::create(&new, kind, key)?;
+            fill(&mut log)?;
+            log.sync()?;
+            fs::rename(&new, path).map_err(|source| JournalError::io("replace", path, source))?;
+            Ok(log)
+        };
+        let written = write();
+        if written.is_err() {
+            // The room may be wanted.
+            drop(fs::remove_file(&new));
+        }
+        Ok(Self { path: Arc::from(path), ..written? })
+    }
+
     pub(crate) fn write(&mut self, frames: &[u8]) -> Result<(), JournalError> {
         let io = |source| JournalError::io("write", &self.path, source);
         if self.ragged {
@@ -84,7 +107,6 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), JournalError> {
 #[derive(Debug)]
 pub(crate) struct StateLog {
     log: LogFile,
-    path: PathBuf,
     kind: Kind,
     key: Key,
     next: u64,
@@ -115,7 +137,7 @@ impl StateLog {
             LogFile::create(path, kind, key)?
         };
         let rewrite_at = (log.end() * 2).max(SMALL);
-        Ok(Self { log, path: path.to_owned(), kind, key, next, rewrite_at, unsynced: true })
+        Ok(Self { log, kind, key, next, rewrite_at, unsynced: true })
     }
 
     pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> Result<(), JournalError> {
@@ -132,16 +154,11 @@ impl StateLog {
 
     /// Replaces all it says, at once.
     pub(crate) fn rewrite(&mut self, payloads: &[Vec<u8>]) -> Result<(), JournalError> {
-        let new = self.path.with_extension("new");
-        let mut log = LogFile::create(&new, self.kind, self.key)?;
-        log.write(&frames(payloads, self.next, self.key))?;
-        log.sync()?;
-        fs::rename(&new, &self.path).map_err(|source| JournalError::io("replace", &self.path, source))?;
-        log.path = Arc::from(self.path.as_path());
+        let frames = frames(payloads, self.next, self.key);
+        self.log = LogFile::replace(&self.log.path, self.kind, self.key, |log| log.write(&frames))?;
         self.next += payloads.len() as u64;
-        self.rewrite_at = (log.end() * 2).max(SMALL);
-        self.log = log;
-        self.path.parent().map_or(Ok(()), sync_folder)
+        self.rewrite_at = (self.log.end() * 2).max(SMALL);
+        self.log.path.parent().map_or(Ok(()), sync_folder)
     }
 
     pub(crate) fn sync(&mut self) -> Result<(), JournalError> {
@@ -156,9 +173,7 @@ impl StateLog {
 fn frames(payloads: &[Vec<u8>], first: u64, key: Key) -> BytesMut {
     let mut buffer = BytesMut::new();
     for (seq, payload) in (first..).zip(payloads) {
-        let at = frame::begin(&mut buffer);
-        buffer.put_slice(payload);
-        frame::end(&mut buffer, at, seq, key);
+        frame::put(&mut buffer, seq, payload, key);
     }
     buffer
 }

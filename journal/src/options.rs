@@ -84,7 +84,7 @@ pub enum Start {
 /// What to keep, in whole segments: the newest one always stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Older ones may go once every consumer has passed them and no dead letter is in them.
+    /// Older ones may go once every consumer has passed them.
     pub max_age: Option<Duration>,
     /// Beyond this the oldest may go, on the same terms.
     pub max_bytes: Option<u64>,

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use crate::frame::{self, Key};
 use crate::segments::{SegmentWriter, Segments, Unsynced};
@@ -66,9 +66,7 @@ impl Outcomes {
         let payload = outcome.encode();
         match &mut *lock(&self.state) {
             State::Disk(disk) => {
-                let at = frame::begin(&mut disk.pending);
-                disk.pending.put_slice(&payload);
-                frame::end(&mut disk.pending, at, disk.next, disk.key);
+                frame::put(&mut disk.pending, disk.next, &payload, disk.key);
                 disk.next += 1;
                 if disk.pending.len() < PENDING { Ok(()) } else { disk.write() }
             }

@@ -125,9 +125,9 @@ impl Reader {
             }
             Taken::Ahead => return Ok(None),
             Taken::Closed => return Ok(Some(Next::Closed)),
-            Taken::Behind(first) => match &self.shared.segments {
+            Taken::Behind(first) => match &self.shared.durable {
                 None => return Ok(Some(self.gap(first, GapCause::Dropped))),
-                Some(segments) => match self.disk.read(segments, self.next, first, max)? {
+                Some(durable) => match self.disk.read(&durable.messages, self.next, first, max)? {
                     OnDisk::Gap(offsets, cause) => return Ok(Some(self.gap(offsets.end, cause))),
                     OnDisk::Block(block) => {
                         let len = block.len();

@@ -47,7 +47,7 @@ pub enum Part {
     Outcomes,
     /// Cursors. A consumer whose cursor is lost begins at an older one, or at the earliest message.
     Cursors,
-    /// Dead letters. The message of a lost one stays as long as its segment does.
+    /// Dead letters. The message of a lost one is like any other.
     DeadLetters,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,10 +67,18 @@ impl Segments {
 
     /// All but the newest, oldest first.
     pub(crate) fn sealed(&self) -> Vec<Sealed> {
+        self.with_ends(None)
+    }
+
+    /// All, oldest first, where the newest is known to end before this.
+    pub(crate) fn sealed_before(&self, end: u64) -> Vec<Sealed> {
+        self.with_ends(Some(end))
+    }
+
+    fn with_ends(&self, last: Option<u64>) -> Vec<Sealed> {
         let all = self.all();
-        let ends = all.iter().skip(1).map(|(first, _)| *first);
-        let sealed = all.iter().zip(ends);
-        sealed.map(|((first, path), end)| Sealed { first: *first, end, path: Arc::clone(path) }).collect()
+        let ends: Vec<u64> = all.iter().skip(1).map(|(first, _)| *first).chain(last).collect();
+        all.into_iter().zip(ends).map(|((first, path), end)| Sealed { first, end, path }).collect()
     }
 
     /// Bytes on disk.
@@ -83,12 +92,29 @@ impl Segments {
         lock(&self.files).remove(&first);
         Ok(())
     }
+
+    /// Moves one to another folder, which takes no room. Who looks here first and there next finds it at any moment.
+    pub(crate) fn hand_over(&self, first: u64, to: &Self) -> Result<(), JournalError> {
+        let Some(path) = lock(&self.files).get(&first).cloned() else { return Ok(()) };
+        let new = to.path_of(first);
+        lock(&to.files).insert(first, Arc::from(new.as_path()));
+        if let Err(source) = fs::rename(&path, &new) {
+            lock(&to.files).remove(&first);
+            return Err(JournalError::io("move", &path, source));
+        }
+        lock(&self.files).remove(&first);
+        Ok(())
+    }
 }
 
 fn files_of(folder: &Path) -> Result<BTreeMap<u64, Arc<Path>>, JournalError> {
     let io = |source| JournalError::io("list", folder, source);
     let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(io)? {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+        entries => entries.map_err(io)?,
+    };
+    for entry in entries {
         let path = entry.map_err(io)?.path();
         let number =
             path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".seg"));
@@ -106,9 +132,7 @@ pub(crate) fn find_key(
 ) -> Result<Option<Key>, JournalError> {
     let mut all = files.to_vec();
     for (folder, kind) in folders {
-        if folder.exists() {
-            all.extend(files_of(folder)?.into_values().map(|path| (path.to_path_buf(), *kind)));
-        }
+        all.extend(files_of(folder)?.into_values().map(|path| (path.to_path_buf(), *kind)));
     }
     let mut key = None;
     for (path, kind) in all.into_iter().filter(|(path, _)| path.exists()) {

@@ -7,9 +7,11 @@ use crate::commit::Committer;
 use crate::cursors::Cursors;
 use crate::deadletters::DeadLetters;
 use crate::frame::{Key, Kind};
+use crate::kept::Kept;
 use crate::outcomes::Outcomes;
 use crate::ring::Ring;
 use crate::segments::{Segments, find_key};
+use crate::sync::Mutex;
 use crate::sync::atomic::AtomicU64;
 use crate::{JournalError, Mode};
 
@@ -18,9 +20,8 @@ use crate::{JournalError, Mode};
 pub(crate) struct Shared {
     pub(crate) mode: Mode,
     pub(crate) ring: Ring,
-    /// None in memory mode, as is the committer.
-    pub(crate) segments: Option<Arc<Segments>>,
-    pub(crate) committer: Option<Committer>,
+    /// None in memory mode.
+    pub(crate) durable: Option<Durable>,
     pub(crate) cursors: Cursors,
     pub(crate) outcomes: Outcomes,
     pub(crate) dead_letters: DeadLetters,
@@ -28,14 +29,30 @@ pub(crate) struct Shared {
     pub(crate) dropped_newest: AtomicU64,
 }
 
+/// What a journal on disk has beside.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    pub(crate) messages: Arc<Segments>,
+    pub(crate) kept: Kept,
+    /// Held by the one who removes messages.
+    pub(crate) retaining: Mutex<()>,
+    pub(crate) committer: Committer,
+}
+
 impl Shared {
     pub(crate) fn earliest(&self) -> u64 {
         let (first, _) = self.ring.bounds();
-        self.segments.as_ref().and_then(|segments| segments.first()).map_or(first, |oldest| oldest.min(first))
+        let oldest = self.durable.as_ref().and_then(|durable| durable.messages.first());
+        oldest.map_or(first, |oldest| oldest.min(first))
     }
 
+    pub(crate) fn committer(&self) -> Option<&Committer> {
+        self.durable.as_ref().map(|durable| &durable.committer)
+    }
+
+    /// There is a cursor, an outcome or a dead letter to be written.
     pub(crate) fn something(&self) {
-        if let Some(committer) = &self.committer {
+        if let Some(committer) = self.committer() {
             committer.something();
         }
     }
@@ -67,6 +84,10 @@ impl Layout {
         self.0.join("messages")
     }
 
+    pub(crate) fn kept(&self) -> PathBuf {
+        self.0.join("kept")
+    }
+
     pub(crate) fn outcomes(&self) -> PathBuf {
         self.0.join("outcomes")
     }
@@ -82,7 +103,11 @@ impl Layout {
     pub(crate) fn key(&self) -> Result<Option<Key>, JournalError> {
         find_key(
             &[(self.cursors(), Kind::Cursors), (self.dead_letters(), Kind::DeadLetters)],
-            &[(self.messages(), Kind::Messages), (self.outcomes(), Kind::Outcomes)],
+            &[
+                (self.messages(), Kind::Messages),
+                (self.kept(), Kind::Messages),
+                (self.outcomes(), Kind::Outcomes),
+            ],
         )
     }
 }

@@ -14,7 +14,7 @@ pub struct Stats {
     pub next: Offset,
     /// Messages before this survive a loss of power.
     pub durable: Offset,
-    /// Of messages and outcomes on disk.
+    /// Of messages, those of dead letters included, and outcomes on disk.
     pub disk_bytes: u64,
     /// Of messages in memory.
     pub memory_bytes: u64,
@@ -36,18 +36,20 @@ impl Journal {
     pub fn stats(&self) -> Stats {
         let shared = &self.shared;
         let next = self.next();
+        let committer = shared.committer();
+        let messages =
+            shared.durable.as_ref().map_or(0, |durable| durable.messages.bytes() + durable.kept.bytes());
         Stats {
             earliest: self.earliest(),
             next,
-            durable: shared.committer.as_ref().map_or(Offset(0), |committer| Offset(committer.durable())),
-            disk_bytes: shared.segments.as_ref().map_or(0, |segments| segments.bytes())
-                + shared.outcomes.disk_bytes(),
+            durable: Offset(committer.map_or(0, Committer::durable)),
+            disk_bytes: messages + shared.outcomes.disk_bytes(),
             memory_bytes: shared.ring.bytes(),
             dropped_oldest: shared.dropped_oldest.load(Relaxed),
             dropped_newest: shared.dropped_newest.load(Relaxed),
-            dead_letters: shared.dead_letters.list().len(),
+            dead_letters: shared.dead_letters.count(),
             consumers: self.consumers(),
-            trouble: shared.committer.as_ref().and_then(Committer::trouble),
+            trouble: committer.and_then(Committer::trouble),
         }
     }
 }

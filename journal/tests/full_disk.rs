@@ -10,12 +10,13 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use common::{append, open, read_all, small, try_append};
-use journal::{JournalError, Offset, Opened, Options, Start};
+use common::{GREEDY, append, is_there, letter, open, read_all, retain, segments, small, try_append};
+use journal::{Appender, JournalError, Offset, Opened, Options, Start};
 
 /// A file system of a few pages, mounted for one test.
 struct SmallDisk(tempfile::TempDir);
@@ -49,7 +50,7 @@ impl Drop for SmallDisk {
 }
 
 /// Appends until it cannot.
-fn fill(appender: &mut journal::Appender) -> JournalError {
+fn fill(appender: &mut Appender) -> JournalError {
     (0..10_000).find_map(|_| try_append(appender, 10).err()).expect("a full disk")
 }
 
@@ -83,6 +84,52 @@ fn appending_goes_on_when_there_is_room_again() {
     everything_is_there(&directory, next);
     let position = open(&directory, &small()).journal.register("a", Start::New).unwrap().position();
     assert!(position.0 >= next - 10 && position.0 > 0, "{position}");
+}
+
+#[test]
+fn retention_makes_room_on_a_full_disk_and_loses_no_dead_letter() {
+    let Some(disk) = SmallDisk::mount("size=2m") else { return };
+    let directory = disk.0.path().join("state");
+    let options = Options { segment_bytes: 200_000, ..small() };
+    let Opened { journal, mut appender, .. } = open(&directory, &options);
+    // Seals so many segments, and says with what each begins.
+    let seal = |appender: &mut Appender, count: usize| {
+        let (mut firsts, before) = (vec![appender.next().0], segments(&directory).len());
+        while firsts.len() <= count {
+            append(appender, 20);
+            if segments(&directory).len() == before + firsts.len() {
+                firsts.push(appender.next().0);
+            }
+        }
+        firsts
+    };
+    let bury = |offset: u64| journal.bury(letter(offset, "a")).unwrap();
+    let letters = seal(&mut appender, 3);
+    // In the first and in the third segment.
+    bury(letters[0]);
+    bury(letters[2]);
+    fill(&mut appender);
+    // The one between them goes, which makes room to write them anew.
+    let full = journal.stats().disk_bytes;
+    retain(&journal, &GREEDY);
+    assert!(journal.stats().disk_bytes < full - 500_000);
+    assert!(is_there(&journal, letters[0]) && is_there(&journal, letters[2]));
+
+    // Now there is a letter in each.
+    seal(&mut appender, 3).into_iter().take(3).for_each(bury);
+    let ballast = disk.0.path().join("ballast");
+    let mut rest = File::create(&ballast).unwrap();
+    while rest.write_all(&[0; 4096]).is_ok() {}
+    let everything = journal.dead_letters();
+    let there = || everything.iter().all(|letter| is_there(&journal, letter.offset.0));
+    let retired = journal.retain(&GREEDY, common::at(0));
+    assert!(matches!(retired.trouble, Some(JournalError::Full { .. })), "{retired:?}");
+    assert!(retired.segments == 3 && there());
+    drop(rest);
+    fs::remove_file(ballast).unwrap();
+    let full = journal.stats().disk_bytes;
+    retain(&journal, &GREEDY);
+    assert!(journal.stats().disk_bytes < full / 2 && there());
 }
 
 #[test]

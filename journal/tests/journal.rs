@@ -13,27 +13,14 @@ mod common;
 use std::fs::{self, File};
 use std::time::{Duration, Instant, SystemTime};
 
-use common::{append, at, body, check, copy, open, read_all, segments, small};
+use common::{append, at, body, check, copy, letter, open, read_all, retain, segments, small};
 use journal::{
-    Archive, Attempt, DeadLetter, Ending, GapCause, Journal, JournalError, Loss, Mode, Next, Offset, Opened,
-    Options, Outcome, OutcomeFilter, Part, Record, Retention, Seen, Start, WhenFull,
+    Archive, Attempt, Ending, GapCause, Journal, JournalError, Mode, Next, Offset, Opened, Options, Outcome,
+    OutcomeFilter, Part, Record, Retention, Seen, Start, WhenFull,
 };
 
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
-}
-
-fn letter(offset: u64, consumer: &str) -> DeadLetter {
-    let (consumer, error) = (consumer.to_owned(), "it broke".to_owned());
-    DeadLetter {
-        offset: Offset(offset),
-        consumer,
-        attempts: 5,
-        first: at(1),
-        last: at(2),
-        error,
-        requeued: false,
-    }
 }
 
 fn dropped(offset: u64, consumer: &str) -> Outcome {
@@ -318,107 +305,6 @@ fn a_record_inside_a_message_is_not_taken_for_one() {
 }
 
 #[test]
-fn retention_keeps_what_a_consumer_has_not_passed() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &small());
-    let cursor = journal.register("a", Start::Earliest).unwrap();
-    for _ in 0..20 {
-        append(&mut appender, 20);
-    }
-    let keep = Retention { max_bytes: Some(0), ..Retention::default() };
-    assert_eq!(journal.retain(&keep, at(0)).unwrap().segments, 0);
-    cursor.commit(Offset(200));
-    let retired = journal.retain(&keep, at(0)).unwrap();
-    assert!(retired.segments > 0 && retired.losses.is_empty(), "{retired:?}");
-    assert!(journal.earliest() <= Offset(200) && journal.earliest() > Offset(100));
-    assert_eq!(read_all(&mut cursor.reader()), ((200..400).collect(), vec![]));
-    let (_, gaps) = read_all(&mut journal.reader(Offset(0)));
-    assert_eq!((gaps[0].offsets.start, gaps[0].cause), (Offset(0), GapCause::Retired));
-}
-
-#[test]
-fn the_hard_limit_says_what_is_lost_to_whom() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &small());
-    let slow = journal.register("slow", Start::Earliest).unwrap();
-    append(&mut appender, 20);
-    journal.register("fast", Start::New).unwrap().commit(Offset(u64::MAX));
-    slow.commit(Offset(3));
-    journal.bury(letter(5, "slow")).unwrap();
-    for _ in 0..19 {
-        append(&mut appender, 20);
-    }
-    journal.register("fast", Start::New).unwrap().commit(Offset(u64::MAX));
-    let keep = Retention { hard_max_bytes: Some(20_000), ..Retention::default() };
-    let retired = journal.retain(&keep, at(0)).unwrap();
-    let earliest = journal.earliest();
-    assert_eq!(retired.dead_letters, [letter(5, "slow")]);
-    assert_eq!(
-        retired.losses[0],
-        Loss { consumer: "slow".to_owned(), offsets: Offset(3)..retired.losses[0].offsets.end }
-    );
-    assert_eq!(retired.losses.last().unwrap().offsets.end, earliest);
-    assert!(retired.losses.iter().all(|loss| loss.consumer == "slow"));
-    let (got, gaps) = read_all(&mut slow.reader());
-    assert_eq!(
-        (got[0], gaps[0].offsets.clone(), gaps[0].cause),
-        (earliest.0, Offset(3)..earliest, GapCause::Retired)
-    );
-}
-
-#[test]
-fn retention_goes_by_age() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &small());
-    for _ in 0..10 {
-        append(&mut appender, 20);
-    }
-    let old = &segments(dir.path())[0];
-    File::options().write(true).open(old).unwrap().set_modified(at(1000)).unwrap();
-    let keep = Retention { max_age: Some(Duration::from_secs(3600)), ..Retention::default() };
-    assert_eq!(journal.retain(&keep, at(1000 + 3600)).unwrap().segments, 0);
-    assert_eq!(journal.retain(&keep, at(1000 + 3601)).unwrap().segments, 1);
-}
-
-#[test]
-fn a_dead_letter_keeps_its_message() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &small());
-    for _ in 0..20 {
-        append(&mut appender, 20);
-    }
-    journal.bury(letter(1, "a")).unwrap();
-    let keep = Retention { max_bytes: Some(0), ..Retention::default() };
-    assert_eq!(journal.retain(&keep, at(0)).unwrap().segments, 0);
-    drop((journal, appender));
-    let Opened { journal, .. } = open(dir.path(), &small());
-    assert_eq!(journal.dead_letters(), [letter(1, "a")]);
-    check(&journal.get(Offset(1)).unwrap().unwrap());
-    journal.purge(|letter| letter.consumer == "a").unwrap();
-    assert!(journal.retain(&keep, at(0)).unwrap().segments > 0);
-}
-
-#[test]
-fn a_requeued_letter_stays_until_it_is_handled() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &small());
-    append(&mut appender, 3);
-    journal.bury(letter(1, "a")).unwrap();
-    let (requeued, message) = journal.requeue(Offset(1), "a").unwrap().unwrap();
-    assert!(requeued.requeued);
-    check(&message.unwrap());
-    assert!(journal.requeue(Offset(2), "a").unwrap().is_none());
-    drop((journal, appender));
-    let Opened { journal, .. } = open(dir.path(), &small());
-    assert!(journal.dead_letter(Offset(1), "a").unwrap().requeued);
-    journal.bury(letter(1, "a")).unwrap();
-    assert!(!journal.dead_letter(Offset(1), "a").unwrap().requeued, "it failed again");
-    assert!(journal.unbury(Offset(1), "a").unwrap().is_some());
-    drop(journal);
-    assert!(open(dir.path(), &small()).journal.dead_letters().is_empty());
-}
-
-#[test]
 fn outcomes_are_found_by_offset_consumer_and_time() {
     let dir = scratch();
     let Opened { journal, .. } = open(dir.path(), &small());
@@ -449,7 +335,7 @@ fn the_oldest_outcomes_go_when_there_are_too_many() {
             journal.flush().unwrap();
         }
     }
-    journal.retain(&Retention::default(), at(0)).unwrap();
+    retain(&journal, &Retention::default());
     let kept = all(&journal, OutcomeFilter::default());
     assert_eq!(kept.last(), Some(&dropped(4999, "a")));
     assert!(kept.len() < 1000 && kept.len() > 100, "{}", kept.len());

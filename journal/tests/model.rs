@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use common::{append, check, copy, open, read_all, small};
+use common::{append, check, copy, is_there, letter, open, read_all, retain, small};
 use journal::{Journal, Next, Offset, Opened, Part, Reader, Retention, Start};
 use proptest::prelude::*;
 
@@ -29,6 +29,10 @@ enum Step {
     Register(usize, bool),
     Forget(usize),
     Flush,
+    /// One of the messages that are there, by its place among them.
+    Bury(u8),
+    /// One of the dead letters, likewise.
+    Unbury(u8),
     Retain,
     /// Opened again in good order.
     Reopen,
@@ -45,6 +49,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (consumer.clone(), any::<bool>()).prop_map(|(who, new)| Step::Register(who, new)),
         1 => consumer.prop_map(Step::Forget),
         2 => Just(Step::Flush),
+        2 => any::<u8>().prop_map(Step::Bury),
+        1 => any::<u8>().prop_map(Step::Unbury),
         2 => Just(Step::Retain),
         1 => Just(Step::Reopen),
         1 => Just(Step::Kill),
@@ -69,6 +75,10 @@ struct World {
     consumers: BTreeMap<usize, Consumer>,
     /// The messages that must be there.
     present: BTreeSet<u64>,
+    /// The dead letters, and whether their messages must be there.
+    letters: BTreeMap<u64, bool>,
+    /// Those that came or went since the last flush.
+    unconfirmed_letters: BTreeSet<u64>,
     earliest: u64,
     next: u64,
     /// Of each file, how long it was when last confirmed.
@@ -88,6 +98,8 @@ impl World {
             readers: BTreeMap::new(),
             consumers: BTreeMap::new(),
             present: BTreeSet::new(),
+            letters: BTreeMap::new(),
+            unconfirmed_letters: BTreeSet::new(),
             earliest: 0,
             next: 0,
             confirmed_files: BTreeMap::new(),
@@ -106,6 +118,7 @@ impl World {
         self.journal().flush().unwrap();
         self.confirmed_next = self.next;
         self.consumers.values_mut().for_each(|consumer| consumer.confirmed = consumer.next);
+        self.unconfirmed_letters.clear();
         self.confirmed_files = lengths(self.directory.path());
     }
 
@@ -140,6 +153,20 @@ impl World {
                 self.confirm_cursors();
             }
             Step::Read(who, most, commit) => self.read(who, most, commit),
+            Step::Bury(place) => {
+                if let Some(&offset) = pick(place, &self.present) {
+                    self.journal().bury(letter(offset, NAMES[0])).unwrap();
+                    self.letters.insert(offset, true);
+                    self.unconfirmed_letters.insert(offset);
+                }
+            }
+            Step::Unbury(place) => {
+                if let Some((&offset, _)) = pick(place, &self.letters) {
+                    assert!(self.journal().unbury(Offset(offset), NAMES[0]).unwrap().is_some());
+                    self.letters.remove(&offset);
+                    self.unconfirmed_letters.insert(offset);
+                }
+            }
             Step::Flush => self.confirm(),
             Step::Retain => self.retain(),
             Step::Reopen => {
@@ -195,8 +222,20 @@ impl World {
 
     fn retain(&mut self) {
         let keep = Retention { max_bytes: Some(8192), ..Retention::default() };
-        let retired = self.journal().retain(&keep, common::at(0)).unwrap();
-        assert!(retired.losses.is_empty());
+        let before = lengths(self.directory.path());
+        assert!(retain(self.journal(), &keep).losses.is_empty());
+        for (name, len) in lengths(self.directory.path()) {
+            if let Ok(segment) = name.strip_prefix("kept") {
+                // It was moved as it is, was there before, or is new; then it is confirmed.
+                let moved = Path::new("messages").join(segment);
+                let was = [moved, name.clone()].into_iter().find(|was| before.get(was) == Some(&len));
+                let confirmed = was.map_or(len, |was| self.confirmed_files.get(&was).copied().unwrap_or(0));
+                self.confirmed_files.insert(name, confirmed);
+            }
+        }
+        for (offset, must) in &self.letters {
+            assert!(is_there(self.journal(), *offset) || !must, "{offset}");
+        }
         let earliest = self.journal().earliest().0;
         let slowest = self.consumers.values().map(|consumer| consumer.next).min().unwrap_or(self.next);
         assert!(
@@ -239,16 +278,35 @@ impl World {
             let cursor = opened.journal.register(NAMES[*who], Start::New).unwrap();
             self.readers.insert(*who, cursor.reader());
         }
+        let found = opened.journal.dead_letters();
+        let found: BTreeSet<u64> = found.into_iter().map(|letter| letter.offset.0).collect();
+        for offset in found.iter().chain(self.letters.keys()) {
+            let same = found.contains(offset) == self.letters.contains_key(offset);
+            assert!(same || power_lost && self.unconfirmed_letters.contains(offset), "{offset} {found:?}");
+        }
+        let there = |offset: &u64| {
+            let there = is_there(&opened.journal, *offset);
+            let must = self.letters.get(offset).copied().unwrap_or_default();
+            assert!(there || !must || power_lost && *offset >= least, "{offset}");
+            (*offset, there)
+        };
+        self.letters = found.iter().map(there).collect();
         self.next = next;
         self.opened = Some(opened);
         self.confirm();
     }
 }
 
+/// One of them, if there is any.
+fn pick<T>(place: u8, all: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>) -> Option<T> {
+    let mut all = all.into_iter();
+    all.nth(all.len() * usize::from(place) / 256)
+}
+
 /// The files of a state directory and how long they are.
 fn lengths(directory: &Path) -> BTreeMap<PathBuf, u64> {
     let mut all = BTreeMap::new();
-    for folder in ["", "messages", "outcomes"] {
+    for folder in ["", "messages", "kept", "outcomes"] {
         for entry in fs::read_dir(directory.join(folder)).unwrap() {
             let entry = entry.unwrap();
             if entry.file_type().unwrap().is_file() {

@@ -12,8 +12,8 @@ mod common;
 
 use std::thread;
 
-use common::{append, check, open, small};
-use journal::{Mode, Next, Offset, Opened, Options, Retention, Start, WhenFull};
+use common::{GREEDY, append, check, open, retain, small};
+use journal::{Mode, Next, Offset, Opened, Options, Start, WhenFull};
 
 const MESSAGES: u64 = 20_000;
 
@@ -50,8 +50,7 @@ fn all_readers_get_all(options: &Options, with_retention: bool) {
                 let left = MESSAGES - appender.next().0;
                 append(&mut appender, rng.u64(1..60).min(left));
                 if with_retention && rng.u8(..10) == 0 {
-                    let keep = Retention { max_bytes: Some(0), ..Retention::default() };
-                    assert!(journal.retain(&keep, common::at(0)).unwrap().losses.is_empty());
+                    assert!(retain(journal, &GREEDY).losses.is_empty());
                 }
             }
             journal.close().unwrap();

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use journal::{
-    Appended, Appender, Batch, Gap, Journal, JournalError, Mode, Next, Offset, Opened, Options, Reader,
-    Record, Verify,
+    Appended, Appender, Batch, DeadLetter, Gap, Journal, JournalError, Mode, Next, Offset, Opened, Options,
+    Reader, Record, Retention, Retired, Verify,
 };
 
 pub(crate) const DURABLE: Mode = Mode::Durable { sync_interval: Duration::from_millis(2) };
@@ -98,10 +98,48 @@ pub(crate) fn read_all(reader: &mut Reader) -> (Vec<u64>, Vec<Gap>) {
     }
 }
 
+/// What is kept of a message that `consumer` has failed at.
+pub(crate) fn letter(offset: u64, consumer: &str) -> DeadLetter {
+    let (consumer, error) = (consumer.to_owned(), "it broke".to_owned());
+    DeadLetter {
+        offset: Offset(offset),
+        consumer,
+        attempts: 5,
+        first: at(1),
+        last: at(2),
+        error,
+        requeued: false,
+    }
+}
+
+/// Retention that takes all it may.
+pub(crate) const GREEDY: Retention = Retention { max_age: None, max_bytes: Some(0), hard_max_bytes: None };
+
+/// Retention without trouble.
+pub(crate) fn retain(journal: &Journal, keep: &Retention) -> Retired {
+    let retired = journal.retain(keep, at(0));
+    assert!(retired.trouble.is_none(), "{retired:?}");
+    retired
+}
+
+/// The message at an offset, as it was appended, is there.
+pub(crate) fn is_there(journal: &Journal, offset: u64) -> bool {
+    let message = journal.get(Offset(offset)).unwrap();
+    if let Some(message) = &message {
+        assert_eq!((message.first(), message.len()), (Offset(offset), 1));
+        check(message);
+    }
+    message.is_some()
+}
+
 /// The segments of messages, oldest first.
 pub(crate) fn segments(directory: &Path) -> Vec<PathBuf> {
-    let mut all: Vec<_> =
-        fs::read_dir(directory.join("messages")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files(&directory.join("messages"))
+}
+
+/// The files in a folder, by name.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.sort();
     all
 }

@@ -114,8 +114,9 @@ impl Signer {
         let text = Envelope::parse(&body)?.signed_form(Numbers::Anew);
         let signature = pkcs1::sign(&self.key, &text).map_err(|error| SignError::Failed(error.into()))?;
         let fields = format!(r#""certificate":{},"signature":{}"#, self.certificate, token(&signature));
-        let signed = String::from_utf8_lossy(&with(&text, &fields)).into_owned();
-        json::canonical(&signed).map_err(|error| EnvelopeError::NotJson(error).into())
+        let signed = with(&text, &fields);
+        json::canonical(&String::from_utf8_lossy(&signed))
+            .map_err(|error| EnvelopeError::NotJson(error).into())
     }
 
     /// The common name in the certificate.
@@ -139,12 +140,12 @@ impl fmt::Debug for Signer {
 
 fn private_key(path: &Path) -> Result<Rsa<Private>, SignerError> {
     let mut pem = Vec::new();
-    let read = || -> io::Result<u32> {
+    let mut read = || -> io::Result<u32> {
         let mut file = File::open(path)?;
         file.read_to_end(&mut pem)?;
         Ok(file.metadata()?.permissions().mode() & 0o7777)
     };
-    let mode = { read }().map_err(|source| SignerError::Read { path: path.to_owned(), source })?;
+    let mode = read().map_err(|source| SignerError::Read { path: path.to_owned(), source })?;
     if mode & 0o077 != 0 {
         return Err(SignerError::Exposed { path: path.to_owned(), mode });
     }

@@ -46,45 +46,20 @@ impl Validator {
     /// topic frame.
     #[must_use]
     pub fn validate(&self, topic: &str, envelope: &Envelope<'_>) -> Verdict {
-        match self.signer(topic, envelope) {
-            Ok(Some(cn)) => Verdict::Valid { cn },
-            Ok(None) => Verdict::Unsigned,
-            Err(Rejection { reason, cn }) => Verdict::Invalid { reason, cn },
-        }
+        let verdict = claim(topic, envelope).map_err(Rejection::from).and_then(|claim| match claim {
+            Some(claim) => self.verify(topic, envelope, &claim).map(|cn| Verdict::Valid { cn }),
+            None => Ok(Verdict::Unsigned),
+        });
+        verdict.unwrap_or_else(|Rejection { reason, cn }| Verdict::Invalid { reason, cn })
     }
 
-    fn signer(&self, topic: &str, envelope: &Envelope<'_>) -> Result<Option<Arc<str>>, Rejection> {
-        let (crypto, signature, certificate) =
-            (envelope.crypto_raw(), envelope.signature_raw(), envelope.certificate_raw());
-        match envelope.topic() {
-            Some(body) if body == topic => {}
-            // A bare message: Python puts it into an envelope with the topic of the frame.
-            None if [crypto, signature, certificate] == [None; 3] => return Ok(None),
-            _ => return Err(Reason::TopicMismatch.into()),
-        }
-        match crypto
-            .map(|token| json::decode(token).ok_or(Reason::NotText(Field::Crypto)))
-            .transpose()?
-            .as_deref()
-        {
-            Some("x509") => {}
-            Some("gpg") => return Err(Reason::Gpg.into()),
-            Some(_) => return Err(Reason::UnknownBackend.into()),
-            // Up to version 0.7.2 fedmsg did not say.
-            None if certificate.is_some() => {}
-            None if signature.is_some() => return Err(Reason::Gpg.into()),
-            None => return Ok(None),
-        }
-        let signature = signature.ok_or(Reason::Missing(Field::Signature))?;
-        let certificate = certificate.ok_or(Reason::Missing(Field::Certificate))?;
-        let signature = json::decode(signature).ok_or(Reason::NotText(Field::Signature))?;
-        let signature = base64::decode(&signature).ok_or(Reason::NotBase64(Field::Signature))?;
-
+    /// Who signed it.
+    fn verify(&self, topic: &str, envelope: &Envelope<'_>, claim: &Claim<'_>) -> Result<Arc<str>, Rejection> {
         let state = self.trust.current();
         let anchors = state.anchors.as_ref().map_err(|error| error.reason)?;
-        let identity = anchors.identity(certificate)?;
-        let verifies = |text: &[u8]| pkcs1::verifies(&identity.key, text, &signature);
+        let identity = anchors.identity(claim.certificate)?;
         let rejected = |reason| Rejection { reason, cn: Some(Arc::clone(&identity.cn)) };
+        let verifies = |text: &[u8]| pkcs1::verifies(&identity.key, text, &claim.signature);
         let verbatim = envelope.signed_form(Numbers::Verbatim);
         if !verifies(&verbatim) {
             let anew = envelope.signed_form(Numbers::Anew);
@@ -93,7 +68,7 @@ impl Validator {
             }
         }
         self.policy.check(topic, &identity.cn).map_err(rejected)?;
-        Ok(Some(Arc::clone(&identity.cn)))
+        Ok(Arc::clone(&identity.cn))
     }
 
     /// When the authority's certificate and the revocation list end.
@@ -106,4 +81,38 @@ impl Validator {
             Err(error) => Err(Arc::clone(error)),
         }
     }
+}
+
+/// What a message says of its signature, before any of it is believed.
+struct Claim<'e> {
+    signature: Vec<u8>,
+    /// As JSON text.
+    certificate: &'e str,
+}
+
+/// `None` for a message that claims nothing.
+fn claim<'e>(topic: &str, envelope: &Envelope<'e>) -> Result<Option<Claim<'e>>, Reason> {
+    let (crypto, signature, certificate) =
+        (envelope.crypto_raw(), envelope.signature_raw(), envelope.certificate_raw());
+    match envelope.topic() {
+        Some(body) if body == topic => {}
+        // A bare message: Python puts it into an envelope with the topic of the frame.
+        None if [crypto, signature, certificate] == [None; 3] => return Ok(None),
+        _ => return Err(Reason::TopicMismatch),
+    }
+    let text = |token, field| json::decode(token).ok_or(Reason::NotText(field));
+    let backend = crypto.map(|token| text(token, Field::Crypto)).transpose()?;
+    match backend.as_deref() {
+        Some("x509") => {}
+        Some("gpg") => return Err(Reason::Gpg),
+        Some(_) => return Err(Reason::UnknownBackend),
+        // Up to version 0.7.2 fedmsg did not say.
+        None if certificate.is_some() => {}
+        None if signature.is_some() => return Err(Reason::Gpg),
+        None => return Ok(None),
+    }
+    let signature = text(signature.ok_or(Reason::Missing(Field::Signature))?, Field::Signature)?;
+    let signature = base64::decode(&signature).ok_or(Reason::NotBase64(Field::Signature))?;
+    let certificate = certificate.ok_or(Reason::Missing(Field::Certificate))?;
+    Ok(Some(Claim { signature, certificate }))
 }

@@ -99,6 +99,6 @@ impl Journal {
             next: Offset(next),
             lag: end.saturating_sub(next),
         };
-        self.shared.cursors.snapshot().into_iter().map(cursor).collect()
+        self.shared.cursors.all().into_iter().map(cursor).collect()
     }
 }

@@ -48,8 +48,13 @@ struct Written {
     places: BTreeMap<String, u64>,
 }
 
-/// The cursors as they are at one moment.
-pub(crate) type Snapshot = Vec<(String, u64)>;
+/// Where a consumer was at some moment.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    consumer: String,
+    place: Arc<Place>,
+    next: u64,
+}
 
 /// Takes over one statement of the file.
 pub(crate) fn replay(payload: &[u8], places: &mut BTreeMap<String, u64>) {
@@ -65,6 +70,10 @@ pub(crate) fn replay(payload: &[u8], places: &mut BTreeMap<String, u64>) {
 
 fn statement(tag: u8, next: u64, name: &str) -> Vec<u8> {
     Put::tag(tag).u64(next).text(name).0
+}
+
+fn statements(places: &BTreeMap<String, u64>) -> Vec<Vec<u8>> {
+    places.iter().map(|(name, next)| statement(SET, *next, name)).collect()
 }
 
 impl Cursors {
@@ -96,8 +105,19 @@ impl Cursors {
         self.read(|places| places.get(name).cloned())
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    /// Where each consumer is.
+    pub(crate) fn all(&self) -> Vec<(String, u64)> {
         self.read(|places| places.iter().map(|(name, place)| (name.clone(), place.get())).collect())
+    }
+
+    /// The same, to be written.
+    pub(crate) fn reached(&self) -> Vec<Reached> {
+        let reached = |(name, place): (&String, &Arc<Place>)| Reached {
+            consumer: name.clone(),
+            place: Arc::clone(place),
+            next: place.get(),
+        };
+        self.read(|places| places.iter().map(reached).collect())
     }
 
     /// The least of them; without consumers nothing is held.
@@ -141,28 +161,56 @@ impl Cursors {
         Ok(true)
     }
 
-    /// Puts on disk what has changed. A consumer that was forgotten meanwhile stays so.
-    pub(crate) fn write(&self, snapshot: &Snapshot) -> Result<(), JournalError> {
+    /// Puts on disk what has changed, none beyond `most`. A consumer that was forgotten meanwhile stays so, and gives its
+    /// place to nobody of the same name.
+    pub(crate) fn write(&self, reached: Vec<Reached>, most: u64) -> Result<(), JournalError> {
         let Some(written) = &self.log else { return Ok(()) };
         let mut written = lock(written);
         let written = &mut *written;
-        let changed: Vec<_> = snapshot
-            .iter()
-            .filter(|(name, next)| written.places.get(name).is_some_and(|was| was < next))
-            .collect();
+        let mut changed = BTreeMap::new();
+        for Reached { consumer, place, next } in reached {
+            let next = next.min(most);
+            let moved = written.places.get(&consumer).is_some_and(|was| *was < next);
+            if moved && !place.forgotten.load(SeqCst) {
+                changed.insert(consumer, next);
+            }
+        }
         if changed.is_empty() {
             return written.log.sync();
         }
+        let new = statements(&changed);
         let mut places = written.places.clone();
-        places.extend(changed.iter().map(|(name, next)| (name.clone(), *next)));
+        places.append(&mut changed);
         if written.log.is_long() {
-            let all: Vec<_> = places.iter().map(|(name, next)| statement(SET, *next, name)).collect();
-            written.log.rewrite(&all)?;
+            written.log.rewrite(&statements(&places))?;
         } else {
-            let new: Vec<_> = changed.iter().map(|(name, next)| statement(SET, *next, name)).collect();
             written.log.append(&new)?;
         }
         written.places = places;
         written.log.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_of_a_forgotten_ones_name_begins_where_it_asks_to() {
+        shuttle::check_random(
+            || {
+                let dir = tempfile::tempdir().unwrap();
+                let path = dir.path().join("cursors.log");
+                let open = || Cursors::open(&path, Key(1), &mut Recovery::default()).unwrap();
+                let cursors = open();
+                cursors.insert("a", 1).unwrap().advance(38);
+                let reached = cursors.reached();
+                cursors.forget("a").unwrap();
+                cursors.insert("a", 7).unwrap();
+                cursors.write(reached, u64::MAX).unwrap();
+                assert_eq!(open().all(), [("a".to_owned(), 7)]);
+            },
+            1,
+        );
     }
 }

@@ -83,7 +83,7 @@ impl Journal {
             if !must && (needed || !may) {
                 break;
             }
-            let lost = shared.cursors.snapshot().into_iter().filter(|(_, next)| *next < end);
+            let lost = shared.cursors.all().into_iter().filter(|(_, next)| *next < end);
             let losses: Vec<_> = lost
                 .map(|(consumer, next)| Loss { consumer, offsets: Offset(next.max(first))..Offset(end) })
                 .collect();

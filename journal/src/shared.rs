@@ -61,13 +61,12 @@ impl Shared {
         loop {
             let round = committer.next_round();
             let last = round.last;
-            let mut cursors = self.cursors.snapshot();
             // Consumers may be ahead of what this round confirms; the next one is due already then.
-            cursors.iter_mut().for_each(|(_, next)| *next = round.to.min(*next));
+            let (reached, to) = (self.cursors.reached(), round.to);
             committer.finish(round, || {
                 self.outcomes.sync()?;
                 self.dead_letters.sync()?;
-                self.cursors.write(&cursors)
+                self.cursors.write(reached, to)
             });
             if last {
                 return;

@@ -8,7 +8,7 @@ use journal::{
     OutcomeFilter,
 };
 
-use crate::reply::{raw, time};
+use crate::reply::{Mode, raw, time};
 use crate::{Bound, Span};
 
 /// As many messages are read at once.
@@ -50,6 +50,16 @@ impl<'a> View<'a> {
         match self {
             Self::Journal(journal) => journal.earliest().0..journal.next().0,
             Self::Archive(archive) => archive.earliest().0..archive.next().0,
+        }
+    }
+
+    pub(crate) fn mode(self) -> Mode {
+        match self {
+            Self::Journal(journal) => match journal.mode() {
+                journal::Mode::Durable { .. } => Mode::Durable,
+                journal::Mode::Memory { .. } => Mode::Memory,
+            },
+            Self::Archive(_) => Mode::Durable,
         }
     }
 
@@ -125,20 +135,11 @@ impl<'a> View<'a> {
 
     /// The first message received at or after a time; the one to come if there is none yet.
     fn find(self, wanted: SystemTime) -> Result<u64, JournalError> {
-        let archive = match self {
-            Self::Journal(journal) => return Ok(journal.find(wanted)?.0),
-            Self::Archive(archive) => archive,
+        let found = match self {
+            Self::Journal(journal) => journal.find(wanted),
+            Self::Archive(archive) => archive.find(wanted),
         };
-        // Reading all of it to find one place would take a second a GB.
-        let Range { start: mut low, end: mut high } = View::Archive(archive).bounds();
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.received(middle)? {
-                Some(received) if received < wanted => low = middle + 1,
-                _ => high = middle,
-            }
-        }
-        Ok(low)
+        found.map(|offset| offset.0)
     }
 
     /// The offsets of a span, as far as there are any: what was asked for from before the oldest message is left out.

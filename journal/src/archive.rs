@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::batch::Batch;
 use crate::cursors;
@@ -101,6 +102,14 @@ impl Archive {
         filter: OutcomeFilter,
     ) -> impl Iterator<Item = Result<Outcome, JournalError>> + Send + use<> {
         filter.over(&self.outcomes)
+    }
+
+    /// The offset of the first message received at or after a time; that of the next one if there is none yet.
+    ///
+    /// # Errors
+    /// Disk errors.
+    pub fn find(&self, time: SystemTime) -> Result<Offset, JournalError> {
+        Ok(self.messages.find(time)?.map_or(self.next(), |offset| Offset(offset).min(self.next())))
     }
 
     /// The messages from an offset on, as batches and gaps.

@@ -228,22 +228,17 @@ impl Journal {
         self.shared.dead_letters.get(offset, consumer)
     }
 
-    /// Marks a dead letter as being delivered again, and returns it with its message (`None` if damage took that).
+    /// Marks a dead letter as being delivered again, and returns it.
     ///
     /// It stays until [`Self::unbury`] says that it was handled, or [`Self::bury`] that it failed again: after a crash
     /// in between, those with [`DeadLetter::requeued`] set are to be delivered.
     ///
     /// # Errors
     /// Disk errors.
-    pub fn requeue(
-        &self,
-        offset: Offset,
-        consumer: &str,
-    ) -> Result<Option<(DeadLetter, Option<Batch>)>, JournalError> {
-        let message = self.get(offset)?;
+    pub fn requeue(&self, offset: Offset, consumer: &str) -> Result<Option<DeadLetter>, JournalError> {
         let letter = self.shared.dead_letters.requeue(offset, consumer)?;
         self.shared.something();
-        Ok(letter.map(|letter| (letter, message)))
+        Ok(letter)
     }
 
     /// Removes a dead letter that was handled after all.

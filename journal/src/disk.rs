@@ -1,15 +1,15 @@
 //! Reads messages from segments, in order, for a reader that is behind the ring.
 
-use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-
-use bytes::BytesMut;
+use std::time::SystemTime;
 
 use crate::batch::Batch;
-use crate::record::{Block, BlockBuilder};
-use crate::scan::{Found, Scan};
+use crate::frame::Key;
+use crate::offset::micros;
+use crate::record::{Block, BlockBuilder, received};
+use crate::scan::{Found, Frame, Scan};
 use crate::segments::Segments;
 use crate::{GapCause, JournalError};
 
@@ -49,22 +49,18 @@ impl DiskReader {
         let (holder, following) = segments.around(at);
         let end = following.unwrap_or(until).min(until);
         let Some((first, path)) = holder else { return Ok(OnDisk::Gap(at..end, GapCause::Retired)) };
-        let scan = match self.open(&path, segments, first, at) {
-            Ok(scan) => scan,
-            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(OnDisk::Gap(at..end, GapCause::Retired));
-            }
-            Err(error) => return Err(error),
+        let Some(scan) = self.open(&path, segments.key, first, at)? else {
+            return Ok(OnDisk::Gap(at..end, GapCause::Retired));
         };
-        let mut block = BlockBuilder::reusing(BytesMut::new(), 0);
+        let mut block = BlockBuilder::default();
         let mut next = at;
         loop {
             if next >= end || block.len() >= max.max(1) || block.bytes() >= BATCH_BYTES {
                 break;
             }
             match scan.step()? {
-                Found::Frame { seq, .. } if seq < next => {}
-                Found::Frame { seq, at: place, payload } => {
+                Found::Frame(frame) if frame.seq < next => {}
+                Found::Frame(Frame { seq, at: place, payload }) => {
                     if seq == next && block.push(seq, scan.payload(payload)) {
                         next += 1;
                         continue;
@@ -95,18 +91,26 @@ impl DiskReader {
     /// The scan that is nearest before `at`.
     fn open(
         &mut self,
-        path: &Arc<Path>,
-        segments: &Segments,
+        path: &Path,
+        key: Key,
         first: u64,
         at: u64,
-    ) -> Result<&mut Scan, JournalError> {
-        let fits = |scan: &Scan| scan.path() == &**path && scan.expected() <= at;
-        let mut scan = match self.scan.take().filter(fits) {
-            Some(scan) => scan,
-            None => Scan::open(path, segments.key, first)?,
+    ) -> Result<Option<&mut Scan>, JournalError> {
+        let fits = |scan: &Scan| scan.path() == path && scan.expected() <= at;
+        let scan = match self.scan.take().filter(fits) {
+            Some(mut scan) => {
+                scan.refresh()?;
+                scan
+            }
+            None => {
+                let Some(mut scan) = Scan::open_if_there(path, key, first)? else { return Ok(None) };
+                if first < at {
+                    scan.seek(|seq, _| seq <= at)?;
+                }
+                scan
+            }
         };
-        scan.refresh()?;
-        Ok(self.scan.insert(scan))
+        Ok(Some(self.scan.insert(scan)))
     }
 }
 
@@ -117,5 +121,28 @@ impl Segments {
             OnDisk::Block(block) => Ok(Batch::new(Arc::new(block), 0..1)),
             OnDisk::Gap(..) => Ok(None),
         }
+    }
+
+    /// The first message received at or after a time, if there is one. Takes it that they came in order.
+    pub(crate) fn find(&self, time: SystemTime) -> Result<Option<u64>, JournalError> {
+        let time = micros(time);
+        let is_before = |payload: &[u8]| received(payload).is_some_and(|at| at < time);
+        let mut found = None;
+        for (first, path) in self.all().into_iter().rev() {
+            let Some(mut scan) = Scan::open_if_there(&path, self.key, first)? else { break };
+            scan.seek(|_, payload| is_before(payload))?;
+            let mut begins_before = false;
+            while let Some(frame) = scan.next_good(u64::MAX)? {
+                if !is_before(scan.payload(frame.payload)) {
+                    found = Some(frame.seq);
+                    break;
+                }
+                begins_before = true;
+            }
+            if begins_before {
+                break;
+            }
+        }
+        Ok(found)
     }
 }

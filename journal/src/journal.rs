@@ -20,7 +20,7 @@ use crate::segments::{SegmentWriter, Segments};
 use crate::shared::{Durable, Layout, Shared};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, lock};
-use crate::{JournalError, Mode, Next, Offset, Options, Outcome, Reader};
+use crate::{JournalError, Mode, Offset, Options, Outcome, Reader};
 
 /// A journal that this process owns. It may be shared among threads; what it gives out holds on to what it needs.
 #[derive(Debug)]
@@ -174,26 +174,18 @@ impl Journal {
     /// # Errors
     /// Disk errors.
     pub fn find(&self, time: SystemTime) -> Result<Offset, JournalError> {
-        let mut from = self.shared.earliest();
-        for (first, _) in self.shared.durable.iter().flat_map(|durable| durable.messages.all()) {
-            match self.reader(Offset(first)).poll(1)? {
-                Some(Next::Batch(batch)) if batch.iter().any(|entry| entry.received() >= time) => break,
-                _ => from = first,
-            }
-        }
-        let mut reader = self.reader(Offset(from));
-        while let Some(next) = reader.poll(1024)? {
-            match next {
-                Next::Batch(batch) => {
-                    if let Some(entry) = batch.iter().find(|entry| entry.received() >= time) {
-                        return Ok(entry.offset());
-                    }
-                }
-                Next::Gap(_) => {}
-                Next::TimedOut | Next::Woken | Next::Closed => break,
-            }
-        }
-        Ok(reader.position())
+        let found = match &self.shared.durable {
+            Some(durable) => durable.messages.find(time)?,
+            None => self.shared.ring.find(time),
+        };
+        let next = self.next();
+        Ok(found.map_or(next, |offset| Offset(offset).min(next)))
+    }
+
+    /// How it is kept.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.shared.mode
     }
 
     /// The oldest message kept.

@@ -16,7 +16,7 @@ use crate::batch::Batch;
 use crate::deadletters::DeadLetters;
 use crate::frame::{self, Key, Kind};
 use crate::logfile::LogFile;
-use crate::scan::{Found, Scan};
+use crate::scan::{Frame, Scan};
 use crate::segments::{Sealed, Segments};
 use crate::sync::{Mutex, lock};
 
@@ -78,17 +78,14 @@ impl Kept {
         let key = self.segments.key;
         let mut scan = Scan::open(path, key, *first)?;
         LogFile::replace(path, Kind::Messages, key, |log| {
-            loop {
-                match scan.step()? {
-                    Found::Frame { seq, payload, .. } if needed.binary_search(&seq).is_ok() => {
-                        let mut buffer = BytesMut::new();
-                        frame::put(&mut buffer, seq, scan.payload(payload), key);
-                        log.write(&buffer)?;
-                    }
-                    Found::Frame { .. } | Found::Damage { .. } | Found::Tail { .. } => {}
-                    Found::End => return Ok(()),
+            while let Some(Frame { seq, payload, .. }) = scan.next_good(u64::MAX)? {
+                if needed.binary_search(&seq).is_ok() {
+                    let mut buffer = BytesMut::new();
+                    frame::put(&mut buffer, seq, scan.payload(payload), key);
+                    log.write(&buffer)?;
                 }
             }
+            Ok(())
         })?;
         lock(&self.shrunk).insert(*first, count);
         Ok(())

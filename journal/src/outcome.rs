@@ -168,8 +168,8 @@ impl OutcomeFilter {
         self,
         segments: &Segments,
     ) -> impl Iterator<Item = Result<Outcome, JournalError>> + Send + use<> {
-        let found = segments.frames_from(0).filter_map(|frame| match frame {
-            Ok((_, payload)) => Outcome::decode(&payload).map(Ok),
+        let found = segments.payloads().filter_map(|payload| match payload {
+            Ok(payload) => Outcome::decode(&payload).map(Ok),
             Err(error) => Some(Err(error)),
         });
         found.filter(move |outcome| outcome.as_ref().map_or(true, |outcome| self.wants(outcome)))

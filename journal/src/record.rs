@@ -45,6 +45,11 @@ pub(crate) struct Slot {
     pub(crate) note_len: u16,
 }
 
+/// When the message of this payload came, in microseconds.
+pub(crate) fn received(payload: &[u8]) -> Option<u64> {
+    payload.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
 impl Slot {
     /// `payload` is found at `base` of its block.
     fn read(payload: &[u8], base: usize, offset: u64) -> Option<Self> {
@@ -58,7 +63,7 @@ impl Slot {
         str::from_utf8(rest.get(..usize::from(endpoint_len))?).ok()?;
         Some(Self {
             offset,
-            received: u64::from(word(0)) | (u64::from(word(4)) << 32),
+            received: received(fixed)?,
             start: base + FIXED,
             end: base + payload.len(),
             flags: word(8),

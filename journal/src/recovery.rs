@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::frame::{FILE_HEADER, FileHeader, Key, Kind};
-use crate::scan::{Found, Scan, header_of};
+use crate::scan::{Found, Frame, Scan, header_of};
 use crate::{JournalError, Offset};
 
 /// What was found when a journal was opened. Nothing of it keeps the journal from being used.
@@ -126,7 +126,7 @@ pub(crate) fn survey(
     let mut open: Option<Range<u64>> = None;
     loop {
         match scan.step()? {
-            Found::Frame { seq, payload, .. } => {
+            Found::Frame(Frame { seq, payload, .. }) => {
                 if let Some(bytes) = open.take() {
                     survey.damage.push(damage(bytes, survey.next..seq));
                 }

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::WhenFull;
 use crate::batch::Batch;
+use crate::offset::micros;
 use crate::record::Block;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_until};
@@ -175,6 +176,13 @@ impl Ring {
         let start = block.place(at);
         let end = block.len().min(start.saturating_add(max.max(1)));
         Batch::new(block, start..end).map_or(Taken::Ahead, Taken::Batch)
+    }
+
+    /// The first message received at or after a time, if there is one.
+    pub(crate) fn find(&self, time: SystemTime) -> Option<u64> {
+        let (state, time) = (lock(&self.state), micros(time));
+        let mut slots = state.blocks.iter().flat_map(|block| &block.slots);
+        slots.find(|slot| slot.received >= time).map(|slot| slot.offset)
     }
 
     /// Waits until there is something at `at`, the journal is closed, `woken` is set or the time has come.

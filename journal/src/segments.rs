@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::frame::{FILE_HEADER, FileHeader, Key, Kind};
 use crate::logfile::{LogFile, sync_folder};
 use crate::recovery::{Damage, Recovery, survey};
-use crate::scan::{Found, Scan, header_of};
+use crate::scan::{Scan, header_of};
 use crate::sync::{Mutex, lock};
 use crate::{JournalError, Offset, Verify};
 
@@ -272,50 +272,43 @@ impl Segments {
         Ok(())
     }
 
-    /// The good frames from a number on, of the segments that there are now.
-    pub(crate) fn frames_from(&self, seq: u64) -> Frames {
-        let mut files = self.all();
-        let skip = files.iter().skip(1).take_while(|(first, _)| *first <= seq).count();
-        files.drain(..skip);
-        Frames { files: files.into_iter(), key: self.key, seq, scan: None }
+    /// The payloads of all good frames, of the segments that there are now.
+    pub(crate) fn payloads(&self) -> Payloads {
+        Payloads { files: self.all().into_iter(), key: self.key, scan: None }
     }
 }
 
-/// Good frames, file after file; damage is passed over.
+/// File after file; damage is passed over.
 #[derive(Debug)]
-pub(crate) struct Frames {
+pub(crate) struct Payloads {
     files: std::vec::IntoIter<(u64, Arc<Path>)>,
     key: Key,
-    seq: u64,
     scan: Option<Scan>,
 }
 
-impl Iterator for Frames {
-    type Item = Result<(u64, Vec<u8>), JournalError>;
+impl Payloads {
+    fn advance(&mut self) -> Result<Option<Vec<u8>>, JournalError> {
+        loop {
+            if let Some(scan) = &mut self.scan
+                && let Some(frame) = scan.next_good(u64::MAX)?
+            {
+                return Ok(Some(scan.payload(frame.payload).to_vec()));
+            }
+            let Some((first, path)) = self.files.next() else { return Ok(None) };
+            self.scan = Scan::open_if_there(&path, self.key, first)?;
+        }
+    }
+}
+
+impl Iterator for Payloads {
+    type Item = Result<Vec<u8>, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let scan = match &mut self.scan {
-                Some(scan) => scan,
-                None => {
-                    let (first, path) = self.files.next()?;
-                    match Scan::open(&path, self.key, first) {
-                        Ok(scan) => self.scan.insert(scan),
-                        Err(error) => return Some(Err(error)),
-                    }
-                }
-            };
-            match scan.step() {
-                Ok(Found::Frame { seq, payload, .. }) if seq >= self.seq => {
-                    return Some(Ok((seq, scan.payload(payload).to_vec())));
-                }
-                Ok(Found::Frame { .. } | Found::Damage { .. } | Found::Tail { .. }) => {}
-                Ok(Found::End) => self.scan = None,
-                Err(error) => {
-                    self.scan = None;
-                    return Some(Err(error));
-                }
-            }
+        let next = self.advance();
+        if next.is_err() {
+            // It would be met again at the same place.
+            self.scan = None;
         }
+        next.transpose()
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn stats(view: View<'_>, directory: &Path, hub: Option<&dyn Hub>) -> 
     };
     let mut stats = Stats {
         running: hub.is_some(),
-        mode: Mode::Durable,
+        mode: view.mode(),
         earliest: bounds.start,
         next: bounds.end,
         messages: bounds.end - bounds.start,
@@ -69,13 +69,12 @@ pub(crate) fn stats(view: View<'_>, directory: &Path, hub: Option<&dyn Hub>) -> 
             stats.disk_bytes = owned.disk_bytes;
             stats.memory_bytes = Some(owned.memory_bytes);
             stats.trouble = stats.trouble.or(owned.trouble);
-            // A journal on disk has a segment, and that has a header.
-            if owned.disk_bytes > 0 {
-                stats.durable = Some(owned.durable.0);
-            } else {
-                stats.mode = Mode::Memory;
-                stats.dropped_oldest = Some(owned.dropped_oldest);
-                stats.dropped_newest = Some(owned.dropped_newest);
+            match stats.mode {
+                Mode::Durable => stats.durable = Some(owned.durable.0),
+                Mode::Memory => {
+                    stats.dropped_oldest = Some(owned.dropped_oldest);
+                    stats.dropped_newest = Some(owned.dropped_newest);
+                }
             }
         }
     }

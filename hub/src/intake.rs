@@ -36,6 +36,13 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 /// When nothing has come for so long, nothing was on its way.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// A wait for the journal that is worth a word.
+const NOTICEABLE: Duration = Duration::from_millis(200);
+
+/// While the journal's memory is full, `append` does not come back.
+const MEMORY_FULL: &str =
+    "memory is full of messages that a consumer has not dealt with; `fedmsg-hub consumer list` says which";
+
 /// How long to wait before the journal is tried again.
 const UNWRITABLE: Duration = Duration::from_millis(500);
 
@@ -47,7 +54,7 @@ pub struct IntakeTally {
     pub rejected: RejectedCounters,
     /// Those whose signatures don't verify, or are missing, where somebody wants them.
     pub untrusted: Arc<TrustTally>,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Option<(String, Instant)>>,
 }
 
 impl IntakeTally {
@@ -58,11 +65,14 @@ impl IntakeTally {
 
     /// Why nothing is taken in at the moment.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waits = trouble.as_ref().is_some_and(|(_, since)| since.elapsed() > NOTICEABLE);
+        trouble.filter(|_| waits).map(|(trouble, _)| trouble)
     }
 
     fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
+            trouble.map(|trouble| (trouble, Instant::now()));
     }
 }
 
@@ -88,6 +98,10 @@ pub struct Intake<S> {
     pub halt: Receiver<()>,
     /// `hub.max_body_bytes`.
     pub max_body_bytes: usize,
+    /// `journal.mode` is `memory`.
+    pub in_memory: bool,
+    /// Keeps a journal that cannot be written from flooding the log.
+    pub complaints: Throttle,
     /// What comes in.
     pub tally: Arc<IntakeTally>,
     /// Changed, and the subscriber woken, when the hub stops.
@@ -153,11 +167,11 @@ impl<S: Subscribe> Intake<S> {
     /// # Errors
     /// The sockets fail as such, which no peer can bring about.
     pub fn run(mut self) -> Result<(), BusError> {
-        let mut complaints = Complaints::default();
+        let mut refusals = Complaints::default();
         let mut batch = Vec::with_capacity(BATCH);
         for phase in [Phase::Open, Phase::InboundOnly] {
             while self.phase.get() <= phase {
-                self.receive(&mut batch, Duration::MAX, &mut complaints)?;
+                self.receive(&mut batch, Duration::MAX, &mut refusals)?;
             }
             // By the clock, and not by an empty batch: receiving may come back early with nothing.
             let end = Instant::now() + LAST_CALL;
@@ -167,7 +181,7 @@ impl<S: Subscribe> Intake<S> {
                 if left.is_zero() {
                     break;
                 }
-                if self.receive(&mut batch, left, &mut complaints)? {
+                if self.receive(&mut batch, left, &mut refusals)? {
                     quiet = Instant::now() + QUIET;
                 }
             }
@@ -283,28 +297,39 @@ impl<S: Subscribe> Intake<S> {
             body: &message.body,
         });
         let records: Vec<_> = records.collect();
-        let mut complaints = Throttle::default();
+        let mut failed = false;
         let appended = loop {
+            if self.in_memory {
+                self.tally.set_trouble(Some(MEMORY_FULL.to_owned()));
+            }
             let error = match self.appender.append(&records) {
                 Ok(appended) => break appended,
                 Err(error) => error,
             };
-            if let Some(suppressed) = complaints.pass() {
+            if matches!(error, JournalError::Full { .. }) && self.housekeeping.tidy() {
+                continue;
+            }
+            failed = true;
+            if let Some(suppressed) = self.complaints.pass() {
                 tracing::error!(%error, suppressed, "nothing is taken in: the journal cannot be written");
             }
             self.tally.set_trouble(Some(error.to_string()));
-            if matches!(error, JournalError::Full { .. }) {
-                self.housekeeping.tidy();
-            }
             if !error.may_pass() || self.halt.recv_timeout(UNWRITABLE) == Err(RecvTimeoutError::Disconnected)
             {
                 self.tally.rejected.add(Rejected::NotStored, records.len() as u64);
                 return;
             }
         };
-        if self.tally.trouble().is_some() {
+        if failed {
             tracing::info!("the journal can be written again");
+        }
+        if failed || self.in_memory {
             self.tally.set_trouble(None);
+        }
+        if appended.dropped > 0
+            && let Some(suppressed) = self.complaints.pass()
+        {
+            tracing::warn!(dropped = appended.dropped, suppressed, "messages dropped: {MEMORY_FULL}");
         }
         if appended.offsets.is_empty() {
             // Dropped, so that a repetition of them is none.

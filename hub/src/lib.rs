@@ -22,4 +22,4 @@ pub mod outcome;
 pub mod plan;
 pub mod report;
 pub mod storage;
-mod throttle;
+pub mod throttle;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use journal::{Appender, Journal, JournalError, Mode, Opened, Options, Recovery, Retention, Seen};
+use journal::{Appender, Archive, Journal, JournalError, Mode, Opened, Options, Recovery, Retention, Seen};
 use message::Envelope;
 use settings::{JournalMode, JournalSettings, Settings, WhenFull};
 
@@ -35,6 +35,9 @@ impl Storage {
         let Opened { journal, appender, recovery } =
             Journal::open(&settings.hub.state_dir, &options(&settings.journal))?;
         say(&recovery);
+        if settings.journal.mode == JournalMode::Memory {
+            say_what_is_on_disk(settings);
+        }
         let mut seen = Seen::new(settings.journal.dedup_ids, settings.journal.dedup_window);
         if !settings.journal.dedup_window.is_zero() {
             seen.refill(&journal, SystemTime::now(), |entry| {
@@ -64,6 +67,18 @@ fn options(settings: &JournalSettings) -> Options {
     };
     let (ring_bytes, segment_bytes) = (settings.memory_bytes, settings.segment_bytes);
     Options { mode, ring_bytes, segment_bytes, outcomes_bytes, ..Options::default() }
+}
+
+/// In memory mode, what a durable hub has left on disk is delivered to nobody.
+fn say_what_is_on_disk(settings: &Settings) {
+    let Ok(archive) = Archive::open(&settings.hub.state_dir) else { return };
+    let waiting = archive.consumers().iter().map(|consumer| consumer.lag).max().unwrap_or(0);
+    if waiting > 0 {
+        tracing::warn!(
+            waiting,
+            "messages are on disk that consumers have not dealt with: with journal.mode = \"memory\" nobody gets them"
+        );
+    }
 }
 
 fn say(recovery: &Recovery) {
@@ -107,8 +122,8 @@ impl Housekeeping {
         }
     }
 
-    /// Removes what need not be kept now.
-    pub fn tidy(&self) {
+    /// Removes what need not be kept now; whether there was anything.
+    pub fn tidy(&self) -> bool {
         let retired = self.journal.retain(&self.keep, SystemTime::now());
         if let Some(error) = retired.trouble {
             tracing::error!(%error, "cannot remove all old messages from the journal");
@@ -129,5 +144,6 @@ impl Housekeeping {
                 "journal.hard_max_bytes removed messages that the consumer had not dealt with"
             );
         }
+        retired.segments > 0
     }
 }

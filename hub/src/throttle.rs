@@ -7,14 +7,14 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Lets the first complaint pass, and then one an interval.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
+pub struct Throttle {
     last: Option<Instant>,
     suppressed: u64,
 }
 
 impl Throttle {
     /// Whether to log now; if so, how many were suppressed since the last time.
-    pub(crate) fn pass(&mut self) -> Option<u64> {
+    pub fn pass(&mut self) -> Option<u64> {
         if self.last.is_some_and(|last| last.elapsed() < INTERVAL) {
             self.suppressed += 1;
             return None;

@@ -1,6 +1,7 @@
 //! The journal as its users see it: opened, asked and closed.
 
-use std::fs;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -244,5 +245,10 @@ impl Drop for Journal {
 }
 
 fn make(directory: &Path) -> Result<(), JournalError> {
-    fs::create_dir_all(directory).map_err(|source| JournalError::io("make", directory, source))
+    // What is in there is for its owner alone.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|source| JournalError::io("make", directory, source))
 }

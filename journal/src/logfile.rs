@@ -1,7 +1,7 @@
 //! A file that frames are appended to. A write that fails leaves nothing behind.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ impl LogFile {
     pub(crate) fn create(path: &Path, kind: Kind, key: Key) -> Result<Self, JournalError> {
         let io = |source| JournalError::io("create", path, source);
         let mut options = OpenOptions::new();
-        let file = options.write(true).read(true).create(true).truncate(true).open(path).map_err(io)?;
+        let file =
+            options.write(true).read(true).create(true).truncate(true).mode(0o600).open(path).map_err(io)?;
         if let Err(source) = file.write_all_at(&file_header(kind, key), 0) {
             // A file without a header is recovered from as well; this only keeps the folder tidy.
             drop(fs::remove_file(path));

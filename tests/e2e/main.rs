@@ -9,6 +9,8 @@
 //! - `interop`: both ways with the Python fedmsg
 //! - `volume`: a million messages
 //! - `kill`: the hub is killed again and again, and nothing is lost
+//! - `storage`: full disks, read-only disks, damaged files, a hub that is suspended, two hubs with one journal
+//! - `slow`: one slow consumer costs the others nothing
 //! - `guide`: the walk-through of the documentation
 //! - `layers`: which crate may use which
 #![forbid(unsafe_code)]
@@ -17,6 +19,7 @@
 mod bad_config;
 mod bad_messages;
 mod bad_plugins;
+mod delivery;
 mod flow;
 mod guide;
 mod interop;
@@ -24,5 +27,8 @@ mod kill;
 mod layers;
 mod operator;
 mod relay;
+mod slow;
 mod stop;
+mod storage;
 mod volume;
+mod workers;

@@ -81,7 +81,11 @@ impl HubBuilder<'_> {
     pub fn library(self, file: &Path, name: &str) -> Self {
         let folder = self.plugin_folder();
         std::fs::create_dir_all(&folder).expect("a folder");
-        std::os::unix::fs::symlink(file, folder.join(name)).expect("a link");
+        let link = folder.join(name);
+        // It is there from another hub of this name.
+        if !link.exists() {
+            std::os::unix::fs::symlink(file, link).expect("a link");
+        }
         self
     }
 

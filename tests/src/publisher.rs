@@ -1,5 +1,7 @@
 //! A publisher that knows when the hub has subscribed.
 
+use std::time::{Duration, Instant};
+
 use bus::{Address, Context, Endpoint, Options, Publish, Publisher};
 use message::{Draft, Topic};
 
@@ -38,6 +40,16 @@ impl TestPublisher {
     /// Waits until somebody has subscribed to the topic.
     pub fn wait_for_subscriber(&mut self, topic: &str) {
         assert!(self.publisher.wait_for_subscriber(topic.as_bytes(), DEADLINE), "nobody wants {topic}");
+    }
+
+    /// Waits until nobody is subscribed to the topic any more: the hub that was has ended, and the next one that
+    /// subscribes is another.
+    pub fn wait_until_unsubscribed(&mut self, topic: &str) {
+        let start = Instant::now();
+        while self.publisher.wait_for_subscriber(topic.as_bytes(), Duration::ZERO) {
+            assert!(start.elapsed() < DEADLINE, "somebody still wants {topic}");
+            std::thread::yield_now();
+        }
     }
 
     /// Publishes an envelope around `msg`, a JSON text.

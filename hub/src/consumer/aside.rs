@@ -28,11 +28,19 @@ pub(super) struct Failing {
     pub(super) first: SystemTime,
     /// It is a dead letter in the journal.
     pub(super) buried: bool,
+    /// It failed when it was replayed.
+    pub(super) replayed: bool,
 }
 
 impl From<&DeadLetter> for Failing {
     fn from(letter: &DeadLetter) -> Self {
-        Self { offset: letter.offset, attempts: letter.attempts, first: letter.first, buried: true }
+        Self {
+            offset: letter.offset,
+            attempts: letter.attempts,
+            first: letter.first,
+            buried: true,
+            replayed: false,
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl Courier {
             }
             let Some(failure) = consumed.failure else { continue };
             let Some(entry) = entries.get(done) else { break };
-            let now = failing.get_or_insert_with(|| Failing::new(entry.offset()));
+            let now = failing.get_or_insert_with(|| Failing::new(entry.offset(), replayed));
             debug_assert!(now.offset == entry.offset() && next.offset() <= now.offset);
             match self.failed(now, entry, &failure, started.elapsed(), self.consumer.options.on_retry)? {
                 Fate::Again(wait) => self.consumer.calls.pause(wait)?,
@@ -101,12 +101,19 @@ impl Courier {
         self.set_aside(Failing::from(letter), Duration::ZERO);
     }
 
-    /// Delivers what was set aside and is due.
-    pub(super) fn deliver_due(&mut self) -> Result<(), Cut> {
+    /// Delivers what was set aside and is due; whether there was anything.
+    pub(super) fn deliver_due(&mut self) -> Result<bool, Cut> {
+        let mut any = false;
         while let Some(mut failing) = self.aside.take_due() {
             self.consumer.tally.aside.fetch_sub(1, Relaxed);
+            any = true;
             if self.consumer.calls.halted() {
                 return Err(Cut::Halted);
+            }
+            // The operator may have purged it, or it was delivered by a replay.
+            let letter = self.consumer.journal.dead_letter(failing.offset, &self.consumer.name);
+            if !letter.is_some_and(|letter| letter.requeued) {
+                continue;
             }
             let message = match self.consumer.journal.get(failing.offset) {
                 Ok(message) => message,
@@ -123,7 +130,8 @@ impl Courier {
             };
             for entry in message.iter() {
                 let started = Instant::now();
-                let consumed = self.instance.consume(&[delivery(&entry, failing.attempts + 1, false)]);
+                let consumed =
+                    self.instance.consume(&[delivery(&entry, failing.attempts + 1, failing.replayed)]);
                 let Some(failure) = consumed.failure.filter(|_| consumed.done == 0) else {
                     self.consumer.tally.finished.fetch_add(1, Relaxed);
                     self.unbury(&failing)?;
@@ -137,7 +145,7 @@ impl Courier {
                 }
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     fn set_aside(&mut self, failing: Failing, wait: Duration) {
@@ -255,8 +263,8 @@ impl Courier {
 }
 
 impl Failing {
-    fn new(offset: Offset) -> Self {
-        Self { offset, attempts: 0, first: SystemTime::now(), buried: false }
+    fn new(offset: Offset, replayed: bool) -> Self {
+        Self { offset, attempts: 0, first: SystemTime::now(), buried: false, replayed }
     }
 }
 

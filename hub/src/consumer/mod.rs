@@ -9,6 +9,7 @@ mod backoff;
 mod calls;
 mod courier;
 pub mod options;
+mod pace;
 mod pool;
 mod replay;
 pub mod runner;

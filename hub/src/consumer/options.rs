@@ -140,6 +140,11 @@ impl ConsumerOptions {
         if options.batch.is_some_and(|batch| !(1..=LARGEST_BATCH).contains(&batch)) {
             return wrong("batch", format!("must be from 1 to {LARGEST_BATCH}"));
         }
+        if let Start::At(time) = options.start
+            && time > SystemTime::now()
+        {
+            return wrong("start", "is in the future; say \"new\"".to_owned());
+        }
         if options.retry_max < options.retry_min {
             return wrong("retry_max", format!("must be at least retry_min, {:?}", options.retry_min));
         }
@@ -192,6 +197,7 @@ mod tests {
             (json!({"max_attempts": 0}), "max_attempts"),
             (json!({"workers": 0}), "workers"),
             (json!({"start": "now"}), "start"),
+            (json!({"start": "2999-01-01T00:00:00Z"}), "start"),
             (json!({"batch": 257}), "batch"),
             (json!({"ordering": "msg_id"}), "ordering"),
             (json!({"on_retry": "drop"}), "on_retry"),

@@ -16,12 +16,19 @@ use journal::{DeadLetter, Entry};
 
 use super::courier::{Courier, Cut};
 use super::options::Ordering;
+use super::pace::Pace;
 use super::runner::Hands;
 use super::share::{Share, Then};
 use super::{Consumer, Event};
 
 /// As many messages are with the workers at once at most.
 const WINDOW: usize = 1024;
+
+/// As many bytes of messages, at most, unless one alone is larger.
+const WINDOW_BYTES: usize = 16 << 20;
+
+/// The cursor moves over so many at once, at most.
+const STEP: usize = 32;
 
 /// The workers.
 pub(super) struct Pool {
@@ -32,7 +39,11 @@ pub(super) struct Pool {
     hash: RandomState,
     /// What is with the workers, in the order of the journal.
     window: VecDeque<Out>,
+    /// How many messages that is, and how many bytes.
     messages: usize,
+    bytes: usize,
+    /// Of a message, lately.
+    typical_bytes: usize,
     bell: Receiver<()>,
     ended: Arc<AtomicBool>,
 }
@@ -46,6 +57,7 @@ enum Work {
 /// A batch that is with the workers.
 struct Out {
     messages: usize,
+    bytes: usize,
     left: Arc<AtomicUsize>,
     then: Then,
 }
@@ -64,6 +76,8 @@ impl Pool {
             hash: RandomState::new(),
             window: VecDeque::new(),
             messages: 0,
+            bytes: 0,
+            typical_bytes: 1,
             bell,
             ended: Arc::clone(&ended),
         };
@@ -114,6 +128,29 @@ impl Pool {
         usize::try_from(self.hash.hash_one(key) % self.queues.len() as u64).unwrap_or(0)
     }
 
+    /// Gives these of a batch to the workers.
+    fn hand_out(&self, share: &Share, picks: &[usize], left: &Arc<AtomicUsize>) {
+        let give = |queue, picks: Vec<usize>| {
+            let share = Share { batch: share.batch.clone(), picks, replayed: share.replayed };
+            self.send(queue, Work::Share(share, Arc::clone(left)));
+        };
+        if self.consumer.options.ordering == Ordering::None {
+            // One by one unless said otherwise, to whoever is free.
+            for picks in picks.chunks(self.consumer.options.batch.unwrap_or(1)) {
+                give(0, picks.to_vec());
+            }
+            return;
+        }
+        let mut shares = vec![Vec::new(); self.queues.len()];
+        let entries: Vec<_> = share.batch.iter().collect();
+        for pick in picks {
+            shares[self.queue(&entries[*pick])].push(*pick);
+        }
+        for (queue, picks) in shares.into_iter().enumerate().filter(|(_, picks)| !picks.is_empty()) {
+            give(queue, picks);
+        }
+    }
+
     fn send(&self, queue: usize, work: Work) {
         // A worker that has gone has said so, and the pool is about to end.
         if let Some(queue) = self.queues.get(queue) {
@@ -124,7 +161,10 @@ impl Pool {
 
 impl Hands for Pool {
     fn room(&self) -> usize {
-        WINDOW.saturating_sub(self.messages).min(WINDOW / 4)
+        let messages = WINDOW - self.messages.min(WINDOW);
+        let bytes = WINDOW_BYTES.saturating_sub(self.bytes) / self.typical_bytes;
+        let least = usize::from(self.window.is_empty());
+        messages.min(bytes).min(WINDOW / 4).max(least)
     }
 
     fn wait_for_room(&mut self) -> Result<(), Cut> {
@@ -135,35 +175,42 @@ impl Hands for Pool {
     }
 
     fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut> {
-        let Share { batch, picks, replayed } = share;
-        let left = Arc::new(AtomicUsize::new(picks.len()));
-        self.messages += picks.len();
-        self.window.push_back(Out { messages: picks.len(), left: Arc::clone(&left), then });
-        if self.consumer.options.ordering == Ordering::None {
-            // One by one unless said otherwise, to whoever is free.
-            for picks in picks.chunks(self.consumer.options.batch.unwrap_or(1)) {
-                let share = Share { batch: batch.clone(), picks: picks.to_vec(), replayed };
-                self.send(0, Work::Share(share, Arc::clone(&left)));
-            }
-        } else {
-            let mut shares = vec![Vec::new(); self.queues.len()];
-            for (place, entry) in batch.iter().enumerate() {
-                if picks.binary_search(&place).is_ok() {
-                    shares[self.queue(&entry)].push(place);
-                }
-            }
-            for (queue, picks) in shares.into_iter().enumerate().filter(|(_, picks)| !picks.is_empty()) {
-                let share = Share { batch: batch.clone(), picks, replayed };
-                self.send(queue, Work::Share(share, Arc::clone(&left)));
-            }
+        let entries: Vec<_> = share.batch.iter().collect();
+        let all: usize = share.picks.iter().map(|pick| entries[*pick].body().len()).sum();
+        self.typical_bytes = (all / share.picks.len().max(1)).max(1);
+        let mut steps = share.picks.chunks(STEP).peekable();
+        while let Some(picks) = steps.next() {
+            let bytes = picks.iter().map(|pick| entries[*pick].body().len()).sum();
+            let left = Arc::new(AtomicUsize::new(picks.len()));
+            let then = match (steps.peek(), picks.last()) {
+                (Some(_), Some(last)) => then.at(entries[*last].offset().next()),
+                _ => then.clone(),
+            };
+            self.messages += picks.len();
+            self.bytes += bytes;
+            self.window.push_back(Out { messages: picks.len(), bytes, left: Arc::clone(&left), then });
+            self.hand_out(&share, picks, &left);
         }
         Ok(())
+    }
+
+    fn pass(&mut self, then: Then) {
+        if let (Some(Then::Commit(_, end)), Then::Commit(_, later)) =
+            (self.window.back_mut().map(|out| &mut out.then), &then)
+        {
+            *end = *later;
+        } else if self.window.is_empty() {
+            then.all();
+        } else {
+            self.window.push_back(Out { messages: 0, bytes: 0, left: Arc::default(), then });
+        }
     }
 
     fn settle(&mut self) -> Result<(), Cut> {
         while self.window.front().is_some_and(|out| out.left.load(SeqCst) == 0) {
             if let Some(out) = self.window.pop_front() {
                 self.messages -= out.messages;
+                self.bytes -= out.bytes;
                 out.then.all();
             }
         }
@@ -233,6 +280,7 @@ impl Worker {
     }
 
     fn deliver(&self, courier: &mut Courier) -> Result<(), Cut> {
+        let mut pace = Pace::new(self.consumer.options.batch);
         loop {
             let work = match courier.next_due() {
                 Some(due) => self.work.recv_deadline(due),
@@ -241,15 +289,28 @@ impl Worker {
             match work {
                 Ok(Work::Share(share, left)) => {
                     let entries = share.entries();
-                    courier.deliver(&entries, share.replayed, |_| ())?;
-                    left.fetch_sub(entries.len(), SeqCst);
+                    let mut rest = &*entries;
+                    while !rest.is_empty() {
+                        // Another worker has ended the consumer.
+                        if self.notice.ended.load(SeqCst) {
+                            return Err(Cut::Ended);
+                        }
+                        let (now, later) = rest.split_at(pace.size().min(rest.len()));
+                        let begun = Instant::now();
+                        courier.deliver(now, share.replayed, |_| ())?;
+                        pace.done(begun);
+                        left.fetch_sub(now.len(), SeqCst);
+                        rest = later;
+                    }
                     self.notice.give();
                 }
                 Ok(Work::Redeliver(letter)) => courier.redeliver(&letter),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            courier.deliver_due()?;
+            if courier.deliver_due()? {
+                self.notice.give();
+            }
         }
     }
 }

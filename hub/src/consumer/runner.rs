@@ -10,6 +10,7 @@ use journal::{Batch, Cursor, DeadLetter, JournalError, Next, Offset, Reader};
 
 use super::courier::{Courier, Cut};
 use super::options::LARGEST_BATCH;
+use super::pace::Pace;
 use super::pool::Pool;
 use super::replay::Replay;
 use super::share::{Share, Then};
@@ -17,10 +18,6 @@ use super::wants::Wants;
 use super::{Consumer, Event, Order};
 use crate::plan::PlannedConsumer;
 use crate::throttle::Throttle;
-
-/// A batch that takes longer is made smaller, so that a slow consumer can be stopped, and its cursor moved, message by
-/// message; unless the operator has said how large it is to be.
-const LONG: Duration = Duration::from_millis(20);
 
 /// How long to wait when the disk cannot be read.
 const UNREADABLE: Duration = Duration::from_secs(1);
@@ -33,6 +30,8 @@ pub(super) trait Hands {
     fn wait_for_room(&mut self) -> Result<(), Cut>;
     /// Takes messages, and sees to what is to happen when they are dealt with.
     fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut>;
+    /// Sees to what is to happen when all before is dealt with.
+    fn pass(&mut self, then: Then);
     /// Does what is due.
     fn settle(&mut self) -> Result<(), Cut>;
     /// Whether messages that were handed over are not dealt with.
@@ -48,19 +47,12 @@ pub(super) trait Hands {
 /// The thread's own instance.
 struct Own {
     courier: Courier,
-    size: usize,
-    fixed: bool,
-}
-
-impl Own {
-    fn new(courier: Courier, batch: Option<usize>) -> Self {
-        Self { courier, size: batch.unwrap_or(1), fixed: batch.is_some() }
-    }
+    pace: Pace,
 }
 
 impl Hands for Own {
     fn room(&self) -> usize {
-        self.size
+        self.pace.size()
     }
 
     fn wait_for_room(&mut self) -> Result<(), Cut> {
@@ -68,18 +60,19 @@ impl Hands for Own {
     }
 
     fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut> {
-        let started = Instant::now();
+        let begun = Instant::now();
         self.courier.deliver(&share.entries(), share.replayed, |offset| then.some(offset))?;
         then.all();
-        if !self.fixed {
-            let long = started.elapsed() > LONG;
-            self.size = if long { self.size.div_ceil(2) } else { (self.size * 2).min(LARGEST_BATCH) };
-        }
+        self.pace.done(begun);
         Ok(())
     }
 
+    fn pass(&mut self, then: Then) {
+        then.all();
+    }
+
     fn settle(&mut self) -> Result<(), Cut> {
-        self.courier.deliver_due()
+        self.courier.deliver_due().map(drop)
     }
 
     fn is_busy(&self) -> bool {
@@ -119,7 +112,7 @@ impl Runner {
         let hands: Option<Box<dyn Hands>> = if consumer.options.workers == 1 {
             let instance = consumer.start(|event| consumer.report(event));
             let courier = instance.map(|instance| Courier::new(Arc::clone(&consumer), instance));
-            courier.map(|courier| Box::new(Own::new(courier, consumer.options.batch)) as _)
+            courier.map(|courier| Box::new(Own { courier, pace: Pace::new(consumer.options.batch) }) as _)
         } else {
             Pool::start(&consumer, &reader.waker()).map(|pool| Box::new(pool) as _)
         };
@@ -130,6 +123,9 @@ impl Runner {
             Reading { consumer, cursor, reader, wants, orders, hands, buried, replays, end: None, troubles };
         reading.recall();
         let cut = reading.run();
+        if cut == Err(Cut::Ended) && !reading.consumer.calls.durable {
+            reading.give_up();
+        }
         tracing::debug!(
             consumer = %reading.consumer.name, ?cut, position = reading.cursor.position().0, "reads no further"
         );
@@ -191,8 +187,20 @@ impl Reading {
             if self.is_over() {
                 return Ok(());
             }
-            self.replay()?;
+            // What is asked for again and what comes in take turns.
+            if !self.replays.is_empty() {
+                self.replay()?;
+            }
             self.read()?;
+        }
+    }
+
+    /// In memory, what is kept for a consumer that has ended is kept for nobody, and takes the others' room.
+    fn give_up(&mut self) {
+        let journal = &self.consumer.journal;
+        self.consumer.lost(self.cursor.position()..journal.next());
+        if let Err(error) = journal.forget(&self.consumer.name) {
+            tracing::error!(consumer = %self.consumer.name, %error, "its place cannot be given up");
         }
     }
 
@@ -225,14 +233,16 @@ impl Reading {
             Ok(Next::Batch(batch)) => {
                 let picks = self.picks(&batch);
                 let then = Then::Commit(self.cursor.clone(), batch.end());
+                if picks.is_empty() {
+                    self.hands.pass(then);
+                    return Ok(());
+                }
                 self.hands.hand_over(Share { batch, picks, replayed: false }, then)
             }
             Ok(Next::Gap(gap)) => {
-                self.consumer.lost(gap.offsets.clone());
-                // Else the cursor passes it with the next batch.
-                if !self.hands.is_busy() {
-                    self.cursor.commit(gap.offsets.end);
-                }
+                let end = gap.offsets.end;
+                self.consumer.lost(gap.offsets);
+                self.hands.pass(Then::Commit(self.cursor.clone(), end));
                 Ok(())
             }
             Ok(Next::TimedOut | Next::Woken) => Ok(()),
@@ -255,7 +265,8 @@ impl Reading {
 
     /// Goes on with a replay, a batch at a time, so that what comes in now doesn't wait for it.
     fn replay(&mut self) -> Result<(), Cut> {
-        let room = self.hands.room();
+        // Half of the room is for what comes in.
+        let room = self.hands.room().div_ceil(2);
         let Some(replay) = self.replays.front_mut().filter(|_| room > 0) else { return Ok(()) };
         match replay.next(room.min(LARGEST_BATCH), &mut self.wants) {
             Ok(Some((share, then))) => {

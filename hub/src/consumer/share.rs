@@ -32,7 +32,7 @@ impl Share {
 }
 
 /// What happens when messages are dealt with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Then {
     /// The cursor moves.
     Commit(Cursor, Offset),
@@ -41,6 +41,14 @@ pub(super) enum Then {
 }
 
 impl Then {
+    /// The same for what ends earlier.
+    pub(super) fn at(&self, end: Offset) -> Self {
+        match self {
+            Self::Commit(cursor, _) => Self::Commit(cursor.clone(), end),
+            Self::Tell(listener, _) => Self::Tell(Arc::clone(listener), end),
+        }
+    }
+
     /// All are dealt with.
     pub(super) fn all(&self) {
         match self {

@@ -44,7 +44,7 @@ impl Consumers {
         plan: &Plan,
         settings: &Settings,
         journal: &Arc<Journal>,
-        validator: &Arc<Validator>,
+        validator: Option<&Arc<Validator>>,
         outbound: &Arc<Outbound>,
     ) -> Result<Self, StartUpError> {
         let (reports, events) = unbounded_channel();
@@ -73,7 +73,7 @@ impl Consumers {
                 options: planned.options.clone(),
                 host: Arc::new(ConsumerHost { consumer: name.clone(), outbound: Arc::clone(outbound) }),
                 journal: Arc::clone(journal),
-                validator: (planned.trust == Trust::Signed).then(|| Arc::clone(validator)),
+                validator: validator.filter(|_| planned.trust == Trust::Signed).cloned(),
                 calls: consumers.calls.clone(),
                 tally,
                 events: reports.clone(),

@@ -110,8 +110,8 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     };
     report::unread(plan, &journal);
     let outbound = Arc::new(Outbound::new(context.clone(), settings.clone()));
-    let validator = Arc::new(settings.crypto.validator());
-    let mut consumers = match Consumers::spawn(plan, settings, &journal, &validator, &outbound) {
+    let validator = plan.validates().then(|| Arc::new(settings.crypto.validator()));
+    let mut consumers = match Consumers::spawn(plan, settings, &journal, validator.as_ref(), &outbound) {
         Ok(consumers) => consumers,
         Err(error) => return failed(&error),
     };
@@ -141,7 +141,9 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
             consumers: consumers.handles(),
             intake: Arc::clone(&receiving.tally),
         };
-        let server = Server::start(&settings.hub.state_dir, Arc::clone(&journal), Arc::new(operator))?;
+        let server = Server::start(&settings.hub.state_dir, Arc::clone(&journal), Arc::new(operator));
+        // Nobody else would tell intake to end.
+        let server = server.inspect_err(|_| receiving.set(Phase::Closed))?;
         Ok((receiving, server))
     });
     let (exit, mut receiving) = match running {
@@ -282,6 +284,10 @@ async fn watch(signals: &mut Signals, consumers: &mut Consumers, receiving: &mut
             _ = look.tick() => {
                 let now = receiving.tally.trouble();
                 if trouble != now {
+                    match &now {
+                        Some(trouble) => tracing::warn!(trouble, "the hub cannot go on as it should"),
+                        None => tracing::info!("the hub goes on"),
+                    }
                     notify(&[NotifyState::Status(now.as_deref().unwrap_or("running"))]);
                     trouble = now;
                 }

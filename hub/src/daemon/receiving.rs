@@ -8,7 +8,7 @@ use crossbeam_channel::Receiver;
 use crypto::Validator;
 use journal::{Appender, Seen};
 use message::Router;
-use settings::Settings;
+use settings::{JournalMode, Settings};
 use tokio::sync::oneshot;
 
 use super::StartUpError;
@@ -17,6 +17,7 @@ use crate::intake::verify::Verifier;
 use crate::intake::{AtomicPhase, Intake, IntakeTally, Phase};
 use crate::plan::Plan;
 use crate::storage::Housekeeping;
+use crate::throttle::Throttle;
 
 /// The intake's thread.
 pub(super) struct Receiving {
@@ -31,7 +32,8 @@ pub(super) struct Receiving {
 
 /// What the thread needs besides its endpoints.
 pub(super) struct Needs {
-    pub(super) validator: Arc<Validator>,
+    /// None if nobody validates.
+    pub(super) validator: Option<Arc<Validator>>,
     pub(super) appender: Appender,
     pub(super) seen: Seen,
     pub(super) housekeeping: Arc<Housekeeping>,
@@ -61,7 +63,8 @@ impl Receiving {
             subscriber.connect(endpoint, &prefixes)?;
         }
         let (waker, phase, tally) = (subscriber.waker(), Arc::default(), Arc::<IntakeTally>::default());
-        let verifier = plan.validates().then(|| Verifier::new(needs.validator, Arc::clone(&tally.untrusted)));
+        let verifier =
+            needs.validator.map(|validator| Verifier::new(validator, Arc::clone(&tally.untrusted)));
         let (at_end, end) = oneshot::channel();
         let intake = Intake {
             subscriber,
@@ -76,6 +79,8 @@ impl Receiving {
             consumers: needs.consumers,
             halt: needs.halt,
             max_body_bytes: settings.hub.max_body_bytes,
+            in_memory: settings.journal.mode == JournalMode::Memory,
+            complaints: Throttle::default(),
             tally: Arc::clone(&tally),
             phase: Arc::clone(&phase),
         };

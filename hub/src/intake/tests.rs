@@ -31,6 +31,8 @@ fn taken(endpoint: &str, sent: &[Frames]) -> (Vec<(String, u32)>, String, Vec<En
         consumers: Vec::new(),
         halt: halted,
         max_body_bytes: 40,
+        in_memory: false,
+        complaints: Throttle::default(),
         tally: Arc::clone(&tally),
         phase: Arc::new(AtomicPhase(AtomicU8::new(Phase::Closed as u8))),
     };

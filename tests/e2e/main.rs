@@ -9,7 +9,8 @@
 //! - `interop`: both ways with the Python fedmsg
 //! - `volume`: a million messages
 //! - `kill`: the hub is killed again and again, and nothing is lost
-//! - `storage`: full disks, read-only disks, damaged files, a hub that is suspended, two hubs with one journal
+//! - `storage`: full disks, read-only disks, a hub that is suspended, two hubs with one journal
+//! - `damage`: the hub finds its files damaged
 //! - `slow`: one slow consumer costs the others nothing
 //! - `guide`: the walk-through of the documentation
 //! - `layers`: which crate may use which
@@ -19,6 +20,7 @@
 mod bad_config;
 mod bad_messages;
 mod bad_plugins;
+mod damage;
 mod delivery;
 mod flow;
 mod guide;

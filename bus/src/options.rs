@@ -51,7 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             high_water_mark: 0,
-            receive_high_water_mark: 10_000,
+            receive_high_water_mark: 1000,
             io_threads: 1,
             linger: Duration::from_secs(1),
             tcp_keepalive: true,

@@ -112,7 +112,8 @@ impl Appender {
         let buffer = spare.unwrap_or_else(|| BytesMut::with_capacity(need));
         let mut block = BlockBuilder::reusing(buffer, records.len());
         for (offset, record) in (self.next..).zip(records) {
-            block.append(record, offset, self.key)?;
+            // What is only in memory needs no checksums.
+            block.append(record, offset, self.writer.is_some().then_some(self.key))?;
         }
         Ok(block.build())
     }

@@ -113,12 +113,14 @@ pub(crate) fn begin(buffer: &mut BytesMut) -> usize {
     at
 }
 
-/// Fills in the header of the frame that was begun at `at`. Its payload is shorter than 4 GiB: the callers check.
-pub(crate) fn end(buffer: &mut BytesMut, at: usize, seq: u64, key: Key) {
+/// Fills in the header of the frame that was begun at `at`. Its payload is shorter than 4 GiB: the callers check. Without
+/// a key it gets no checksums: nobody will read it from a file.
+pub(crate) fn end(buffer: &mut BytesMut, at: usize, seq: u64, key: Option<Key>) {
     let (header, payload) = buffer[at..].split_at_mut(FRAME_HEADER);
     header[..4].copy_from_slice(&MARKER);
     header[4..8].copy_from_slice(&(payload.len() as u32).to_le_bytes());
     header[8..16].copy_from_slice(&seq.to_le_bytes());
+    let Some(key) = key else { return };
     header[16..20].copy_from_slice(&key.sum(payload).to_le_bytes());
     let sum = key.sum(&header[..20]);
     header[20..].copy_from_slice(&sum.to_le_bytes());
@@ -128,7 +130,7 @@ pub(crate) fn end(buffer: &mut BytesMut, at: usize, seq: u64, key: Key) {
 pub(crate) fn put(buffer: &mut BytesMut, seq: u64, payload: &[u8], key: Key) {
     let at = begin(buffer);
     buffer.put_slice(payload);
-    end(buffer, at, seq, key);
+    end(buffer, at, seq, Some(key));
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

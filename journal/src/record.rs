@@ -151,7 +151,12 @@ impl BlockBuilder {
     }
 
     /// Frames a record.
-    pub(crate) fn append(&mut self, record: &Record<'_>, offset: u64, key: Key) -> Result<(), JournalError> {
+    pub(crate) fn append(
+        &mut self,
+        record: &Record<'_>,
+        offset: u64,
+        key: Option<Key>,
+    ) -> Result<(), JournalError> {
         let endpoint_len = short("endpoint", record.endpoint.len())?;
         let note_len = short("note", record.note.len())?;
         let len = record.topic.len().saturating_add(record.body.len());

@@ -11,8 +11,8 @@ use crate::status::Traffic;
 use crate::{EndpointName, Frames, Incoming, Prefixes};
 
 /// Frames up to this size are copied: libzmq keeps several small ones in one buffer of 8 KiB, all of which a single one
-/// would hold, and up to here copying is no slower (see `examples/throughput.rs`).
-const COPY_UP_TO: usize = 2048;
+/// would hold, and the memory to hold a frame by costs as much as the copy.
+const COPY_UP_TO: usize = 128;
 
 /// An endpoint's SUB socket.
 pub(super) struct Source {

@@ -71,8 +71,10 @@ impl IntakeTally {
     }
 
     fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
-            trouble.map(|trouble| (trouble, Instant::now()));
+        let mut now = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        // Trying again in vain is the same trouble still.
+        let since = now.take().map_or_else(Instant::now, |(_, since)| since);
+        *now = trouble.map(|trouble| (trouble, since));
     }
 }
 

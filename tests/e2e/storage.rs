@@ -1,4 +1,4 @@
-//! What the hub's storage may do to it: be full, be ris read-only, be damaged, be taken.
+//! What the hub's storage may do to it: be full, be read-only, be taken. And what a stop of the process does.
 
 use std::process::Command;
 use std::time::Instant;
@@ -87,8 +87,16 @@ impl Bus {
     fn expect_trouble(&self, hub: &Hub, why: &str) {
         let line = hub.log().wait_for("nothing is taken in: the journal cannot be written");
         assert!(line.contains(why), "{line}");
+        // The log says it at once, the others when it has lasted; and then until it is over.
+        let deadline = Instant::now() + DEADLINE;
+        while self.stats()["trouble"].is_null() {
+            assert!(Instant::now() < deadline, "no trouble is told");
+        }
+        for _ in 0..10 {
+            let stats = self.stats();
+            assert!(stats["trouble"].as_str().is_some_and(|trouble| trouble.contains(why)), "{stats}");
+        }
         let stats = self.stats();
-        assert!(stats["trouble"].as_str().unwrap().contains(why), "{stats}");
         assert!(stats["next"].as_u64().unwrap() < self.sent.len() as u64, "{stats}");
     }
 

@@ -74,9 +74,9 @@ impl Appender {
         let block = Arc::new(self.encode(records)?);
         let (dropped, evicted) = match (&mut self.writer, self.shared.committer()) {
             (Some(writer), Some(committer)) => {
-                writer.write(block.frames(), self.next)?;
+                let unsynced = writer.write(block.bytes.clone(), self.next)?;
                 let evicted = self.shared.ring.push(Arc::clone(&block));
-                committer.wrote(writer, block.end());
+                committer.wrote(unsynced, block.end());
                 (0, evicted)
             }
             _ => {

@@ -1,17 +1,20 @@
-//! The group commit: one thread that has disk confirm what was written, many writes at a time.
+//! The group commit: one thread that has the disk confirm what was written, many writes at a time.
 //!
 //! In each round, in this order: the cursors are looked at, messages confirmed, outcomes written and confirmed, dead
-//! letters confirmed, and only then the cursors written as they were when looked at. So a cursor on disk never has
-//! passed something that is not.
+//! letters confirmed, and only then the cursors written as they were when looked at, none beyond the messages that were
+//! ever confirmed. So a cursor on disk never has passed something that is not.
+//!
+//! Where the disk fails to confirm messages, they are written again in the next round, and no more are taken until it
+//! has confirmed them.
 
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use crate::segments::{SegmentWriter, Unsynced};
 use crate::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::sync::{Condvar, Mutex, lock, wait, wait_until};
+use crate::unsynced::Unsynced;
 use crate::{JournalError, Offset};
 
 #[derive(Debug)]
@@ -33,6 +36,7 @@ struct State {
     /// When the first of what is to be confirmed was written.
     since: Option<Instant>,
     asked: bool,
+    /// Why the last round did not confirm the messages.
     failure: Option<Failure>,
     /// What else went wrong, in the last round.
     trouble: Option<String>,
@@ -52,8 +56,17 @@ struct Failure {
 pub(crate) struct Round {
     unsynced: Unsynced,
     /// Messages before this are confirmed by it.
-    pub(crate) to: u64,
+    to: u64,
     pub(crate) last: bool,
+}
+
+impl State {
+    fn check(&self) -> Result<(), JournalError> {
+        let Some(Failure { path, offsets, source }) = &self.failure else { return Ok(()) };
+        let again = || io::Error::new(source.kind(), source.to_string());
+        let source = source.raw_os_error().map_or_else(again, io::Error::from_raw_os_error);
+        Err(JournalError::Sync { path: path.clone(), offsets: offsets.clone(), source })
+    }
 }
 
 impl Committer {
@@ -76,9 +89,9 @@ impl Committer {
     }
 
     /// Messages up to `next` were written.
-    pub(crate) fn wrote(&self, writer: &mut SegmentWriter, next: u64) {
+    pub(crate) fn wrote(&self, unsynced: Unsynced, next: u64) {
         let mut state = lock(&self.state);
-        state.unsynced.note(writer);
+        state.unsynced.add(unsynced);
         state.written = next;
         self.start(&mut state);
     }
@@ -97,12 +110,9 @@ impl Committer {
         }
     }
 
-    /// The failure of a round, once.
+    /// Whether there is nothing that the disk has failed to confirm.
     pub(crate) fn check(&self) -> Result<(), JournalError> {
-        match lock(&self.state).failure.take() {
-            None => Ok(()),
-            Some(Failure { path, offsets, source }) => Err(JournalError::Sync { path, offsets, source }),
-        }
+        lock(&self.state).check()
     }
 
     /// Messages before this survive a loss of power.
@@ -111,7 +121,8 @@ impl Committer {
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {
-        lock(&self.state).trouble.clone()
+        let state = lock(&self.state);
+        state.check().err().map(|error| error.to_string()).or_else(|| state.trouble.clone())
     }
 
     /// Waits until all that was written before the call is confirmed.
@@ -127,10 +138,7 @@ impl Committer {
                 state = wait(&self.done, state);
             }
         }
-        // Also if a later round succeeded: the system tells once of what it could not write, and then calls it written.
-        if let Some(Failure { path, offsets, source }) = state.failure.take() {
-            return Err(JournalError::Sync { path, offsets, source });
-        }
+        state.check()?;
         if state.durable >= to && state.trouble.is_none() {
             return Ok(());
         }
@@ -162,14 +170,14 @@ impl Committer {
         Round { unsynced: mem::take(&mut state.unsynced), to: state.written, last: state.closing }
     }
 
-    /// The thread's side: has the disk confirm the messages, then does `rest`.
-    pub(crate) fn finish(&self, round: Round, rest: impl FnOnce() -> Result<(), JournalError>) {
-        let synced = if round.unsynced.is_empty() { Ok(()) } else { round.unsynced.sync() };
-        let rest = rest();
+    /// The thread's side: has the disk confirm the messages, then does `rest`, which learns how many of them are.
+    pub(crate) fn finish(&self, round: Round, rest: impl FnOnce(u64) -> Result<(), JournalError>) {
+        let synced = round.unsynced.sync();
+        let rest = rest(if synced.is_ok() { round.to } else { self.durable() });
         let failed = synced.is_err() || rest.is_err();
         let mut state = lock(&self.state);
         match synced {
-            Ok(()) => state.durable = round.to,
+            Ok(()) => (state.durable, state.failure) = (round.to, None),
             Err(error) => {
                 let (path, source) = match error {
                     JournalError::Io { path, source, .. }

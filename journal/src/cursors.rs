@@ -45,7 +45,22 @@ pub(crate) struct Cursors {
 #[derive(Debug)]
 struct Written {
     log: StateLog,
+    /// As the file has them.
     places: BTreeMap<String, u64>,
+}
+
+impl Written {
+    /// States what is new, and that the places are these then. On disk when this returns.
+    fn state(&mut self, new: &[Vec<u8>], places: BTreeMap<String, u64>) -> Result<(), JournalError> {
+        if self.log.is_long() {
+            self.log.rewrite(&statements(&places))?;
+        } else {
+            self.log.append(new)?;
+        }
+        self.log.sync(|| statements(&places))?;
+        self.places = places;
+        Ok(())
+    }
 }
 
 /// Where a consumer was at some moment.
@@ -137,9 +152,9 @@ impl Cursors {
         }
         if let Some(written) = &self.log {
             let mut written = lock(written);
-            written.log.append(&[statement(SET, next, name)])?;
-            written.log.sync()?;
-            written.places.insert(name.to_owned(), next);
+            let mut places = written.places.clone();
+            places.insert(name.to_owned(), next);
+            written.state(&[statement(SET, next, name)], places)?;
         }
         let place = Arc::new(Place { next: AtomicU64::new(next), forgotten: AtomicBool::new(false) });
         places.insert(name.to_owned(), Arc::clone(&place));
@@ -152,9 +167,9 @@ impl Cursors {
         let Some(place) = places.get(name).cloned() else { return Ok(false) };
         if let Some(written) = &self.log {
             let mut written = lock(written);
-            written.log.append(&[statement(FORGET, 0, name)])?;
-            written.log.sync()?;
-            written.places.remove(name);
+            let mut places = written.places.clone();
+            places.remove(name);
+            written.state(&[statement(FORGET, 0, name)], places)?;
         }
         place.forgotten.store(true, SeqCst);
         places.remove(name);
@@ -176,18 +191,12 @@ impl Cursors {
             }
         }
         if changed.is_empty() {
-            return written.log.sync();
+            return written.log.sync(|| statements(&written.places));
         }
         let new = statements(&changed);
         let mut places = written.places.clone();
         places.append(&mut changed);
-        if written.log.is_long() {
-            written.log.rewrite(&statements(&places))?;
-        } else {
-            written.log.append(&new)?;
-        }
-        written.places = places;
-        written.log.sync()
+        written.state(&new, places)
     }
 }
 

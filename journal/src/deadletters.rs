@@ -74,6 +74,10 @@ fn add(letter: &DeadLetter) -> Vec<u8> {
     put.0
 }
 
+fn statements(letters: &Letters) -> Vec<Vec<u8>> {
+    letters.values().map(add).collect()
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct DeadLetters(Mutex<State>);
 
@@ -95,7 +99,7 @@ impl State {
     /// Only makes the file shorter: if that cannot be done now, then at the next statement.
     fn shorten(&mut self) {
         if let Some(log) = self.log.as_mut().filter(|log| log.is_long()) {
-            drop(log.rewrite(&self.letters.values().map(add).collect::<Vec<_>>()));
+            drop(log.rewrite(&statements(&self.letters)));
         }
     }
 
@@ -199,7 +203,8 @@ impl DeadLetters {
     }
 
     pub(crate) fn sync(&self) -> Result<(), JournalError> {
-        lock(&self.0).log.as_mut().map_or(Ok(()), StateLog::sync)
+        let State { letters, log, .. } = &mut *lock(&self.0);
+        log.as_mut().map_or(Ok(()), |log| log.sync(|| statements(letters)))
     }
 }
 

@@ -42,9 +42,12 @@ pub enum JournalError {
         /// What the system says.
         source: io::Error,
     },
-    /// The disk did not confirm what was written. It is said once; the records are in place for every reader and
-    /// survive the process's end, but perhaps not a loss of power.
-    #[error("{path}: offsets {} to {} may not survive a loss of power ({source}): check the disk", .offsets.start, .offsets.end)]
+    /// The disk did not confirm messages that were written. They are in place for every reader and survive the process's
+    /// end, but perhaps not a loss of power. They are written again until it does, and nothing else is meanwhile.
+    #[error(
+        "{path}: the disk does not confirm messages {} to {} ({source}), and nothing is taken until it does: check it",
+        .offsets.start, .offsets.end
+    )]
     Sync {
         /// The file.
         path: PathBuf,

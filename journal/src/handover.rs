@@ -132,7 +132,7 @@ fn what_anybody_has_to_commit_is_in_some_round() {
         while written < 3 {
             let round = committer.next_round();
             written = moved.load(SeqCst);
-            committer.finish(round, || Ok(()));
+            committer.finish(round, |_| Ok(()));
         }
         consumers.into_iter().for_each(|consumer| consumer.join().unwrap());
     });

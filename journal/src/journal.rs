@@ -14,6 +14,7 @@ use crate::deadletters::DeadLetters;
 use crate::frame::{Key, Kind};
 use crate::kept::Kept;
 use crate::lock::Lock;
+use crate::logfile::sync_folder;
 use crate::outcomes::Outcomes;
 use crate::recovery::Recovery;
 use crate::ring::{Ring, Taken};
@@ -84,6 +85,7 @@ impl Journal {
                     |_| (),
                 )?;
                 recovery.next = Offset(next);
+                sync_folder(directory)?;
                 let shared = Shared {
                     mode: options.mode,
                     ring: Ring::new(options.ring_bytes, next),

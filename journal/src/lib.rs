@@ -35,6 +35,8 @@
 //! # Guarantees
 //! - [`Appender::append`] is one write. When it has returned, the messages survive the end of the process, however it
 //!   ends; after `sync_interval` also a loss of power. A write that fails leaves nothing behind and can be repeated.
+//! - What the disk fails to confirm counts as not written. It is written again, and until that is confirmed nothing more
+//!   is appended and no cursor on disk passes it.
 //! - An offset names one message for ever. Readers get every message in order, and are told of each that is no longer
 //!   there ([`Next::Gap`]): nothing is passed over in silence.
 //! - [`Cursor::commit`] is on disk with the next group commit, after everything it stands behind: after a crash
@@ -80,6 +82,7 @@ mod segments;
 mod shared;
 mod stats;
 mod sync;
+mod unsynced;
 mod wire;
 
 pub use appender::{Appended, Appender};

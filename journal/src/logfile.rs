@@ -5,11 +5,12 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::JournalError;
 use crate::frame::{self, FILE_HEADER, Key, Kind, file_header};
 use crate::recovery::{Recovery, Survey, survey};
+use crate::unsynced::Run;
 
 /// A file being appended to.
 #[derive(Debug)]
@@ -93,8 +94,9 @@ impl LogFile {
         self.end
     }
 
-    pub(crate) fn file(&self) -> (Arc<File>, Arc<Path>) {
-        (Arc::clone(&self.file), Arc::clone(&self.path))
+    /// Says that this was written from there to the end.
+    pub(crate) fn run(&self, start: u64, bytes: Vec<Bytes>) -> Run {
+        Run { file: Arc::clone(&self.file), path: Arc::clone(&self.path), start, end: self.end, bytes }
     }
 }
 
@@ -114,6 +116,8 @@ pub(crate) struct StateLog {
     /// It is written anew at this size.
     rewrite_at: u64,
     unsynced: bool,
+    /// The disk has not confirmed some of it when asked, or may not have.
+    failed: bool,
 }
 
 /// Below this a [`StateLog`] isn't worth writing anew.
@@ -138,7 +142,7 @@ impl StateLog {
             LogFile::create(path, kind, key)?
         };
         let rewrite_at = (log.end() * 2).max(SMALL);
-        Ok(Self { log, kind, key, next, rewrite_at, unsynced: true })
+        Ok(Self { log, kind, key, next, rewrite_at, unsynced: true, failed: false })
     }
 
     pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> Result<(), JournalError> {
@@ -159,13 +163,22 @@ impl StateLog {
         self.log = LogFile::replace(&self.log.path, self.kind, self.key, |log| log.write(&frames))?;
         self.next += payloads.len() as u64;
         self.rewrite_at = (self.log.end() * 2).max(SMALL);
-        self.log.path.parent().map_or(Ok(()), sync_folder)
+        self.failed = true;
+        self.log.path.parent().map_or(Ok(()), sync_folder)?;
+        (self.unsynced, self.failed) = (false, false);
+        Ok(())
     }
 
-    pub(crate) fn sync(&mut self) -> Result<(), JournalError> {
+    /// Has the disk confirm what was stated. If it has failed to before, `all` is stated anew, in another file: the
+    /// system tells once of what it could not write, and then calls it written.
+    pub(crate) fn sync(&mut self, all: impl FnOnce() -> Vec<Vec<u8>>) -> Result<(), JournalError> {
+        if self.failed {
+            return self.rewrite(&all());
+        }
         if self.unsynced {
+            self.failed = true;
             self.log.sync()?;
-            self.unsynced = false;
+            (self.unsynced, self.failed) = (false, false);
         }
         Ok(())
     }

@@ -6,11 +6,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::frame::{self, Key};
-use crate::segments::{SegmentWriter, Segments, Unsynced};
+use crate::segments::{SegmentWriter, Segments};
 use crate::sync::{Mutex, lock};
+use crate::unsynced::Unsynced;
 use crate::{Journal, JournalError, Outcome, OutcomeFilter};
 
 /// As much waits for the group commit at most.
@@ -42,10 +43,10 @@ struct Disk {
 impl Disk {
     fn write(&mut self) -> Result<(), JournalError> {
         if !self.pending.is_empty() {
-            self.writer.write(&self.pending, self.first_pending)?;
+            let frames = Bytes::copy_from_slice(&self.pending);
+            self.unsynced.add(self.writer.write(frames, self.first_pending)?);
             self.pending.clear();
             self.first_pending = self.next;
-            self.unsynced.note(&mut self.writer);
         }
         Ok(())
     }

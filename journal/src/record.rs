@@ -77,6 +77,7 @@ impl Slot {
 /// Messages that lie together in memory, in the order of their offsets.
 #[derive(Debug)]
 pub(crate) struct Block {
+    /// Their frames, where they were appended; else just the payloads.
     pub(crate) bytes: Bytes,
     pub(crate) slots: Vec<Slot>,
 }
@@ -97,10 +98,6 @@ impl Block {
     /// What it takes of memory.
     pub(crate) fn cost(&self) -> u64 {
         (self.bytes.len() + self.slots.capacity() * size_of::<Slot>() + size_of::<Self>()) as u64
-    }
-
-    pub(crate) fn frames(&self) -> &[u8] {
-        &self.bytes
     }
 
     /// Its memory, if nobody else looks at it.

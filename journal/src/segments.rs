@@ -1,16 +1,19 @@
 //! A folder of segments: files of frames, each named after the number of its first.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::frame::{FILE_HEADER, FileHeader, Key, Kind};
+use bytes::Bytes;
+
+use crate::frame::{FILE_HEADER, FileHeader, Key, Kind, file_header};
 use crate::logfile::{LogFile, sync_folder};
 use crate::recovery::{Damage, Recovery, survey};
 use crate::scan::{Scan, header_of};
 use crate::sync::{Mutex, lock};
+use crate::unsynced::Unsynced;
 use crate::{JournalError, Offset, Verify};
 
 /// The segments of a folder, by the number of their first frame.
@@ -151,46 +154,6 @@ pub(crate) struct SegmentWriter {
     segments: Arc<Segments>,
     log: LogFile,
     segment_bytes: u64,
-    /// The file is new to its folder.
-    begun: bool,
-}
-
-/// What was written and is not yet confirmed by the disk.
-#[derive(Debug, Default)]
-pub(crate) struct Unsynced {
-    files: Vec<(Arc<File>, Arc<Path>)>,
-    folder: Option<PathBuf>,
-}
-
-impl Unsynced {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.folder.is_none()
-    }
-
-    /// To be called after each write.
-    pub(crate) fn note(&mut self, writer: &mut SegmentWriter) {
-        let (file, path) = writer.log.file();
-        if self.files.last().is_none_or(|(last, _)| !Arc::ptr_eq(last, &file)) {
-            self.files.push((file, path));
-        }
-        if std::mem::take(&mut writer.begun) {
-            self.folder = Some(writer.segments.folder.clone());
-        }
-    }
-
-    pub(crate) fn sync(&self) -> Result<(), JournalError> {
-        for (file, path) in &self.files {
-            file.sync_data().map_err(|source| JournalError::io("sync", path, source))?;
-        }
-        self.folder.as_deref().map_or(Ok(()), sync_folder)
-    }
-
-    /// Puts back what could not be confirmed.
-    pub(crate) fn put_back(&mut self, mut failed: Self) {
-        failed.files.append(&mut self.files);
-        self.files = failed.files;
-        self.folder = self.folder.take().or(failed.folder);
-    }
 }
 
 impl SegmentWriter {
@@ -224,6 +187,9 @@ impl SegmentWriter {
                     });
                 }
                 let log = LogFile::resume(&path, kind, key, &survey)?;
+                // The process that wrote it may not have come to that.
+                log.sync()?;
+                sync_folder(&segments.folder)?;
                 if survey.next < next {
                     // A segment's name keeps what else would only be known from files that change.
                     segments.begin(next)?
@@ -234,17 +200,23 @@ impl SegmentWriter {
             }
             None => segments.begin(least)?,
         };
-        Ok((Self { segments: Arc::clone(segments), log, segment_bytes, begun: true }, next))
+        Ok((Self { segments: Arc::clone(segments), log, segment_bytes }, next))
     }
 
-    /// Writes frames of which the first has the number `first`.
-    pub(crate) fn write(&mut self, frames: &[u8], first: u64) -> Result<(), JournalError> {
+    /// Writes frames of which the first has the number `first`, and returns what the disk has to confirm.
+    pub(crate) fn write(&mut self, frames: Bytes, first: u64) -> Result<Unsynced, JournalError> {
         let full = self.log.end() + frames.len() as u64 > self.segment_bytes;
         if full && self.log.end() > FILE_HEADER as u64 {
             self.log = self.segments.begin(first)?;
-            self.begun = true;
         }
-        self.log.write(frames)
+        let start = self.log.end();
+        self.log.write(&frames)?;
+        if start > FILE_HEADER as u64 {
+            return Ok(Unsynced::new(self.log.run(start, vec![frames]), None));
+        }
+        let Segments { folder, kind, key, .. } = &*self.segments;
+        let header = Bytes::copy_from_slice(&file_header(*kind, *key));
+        Ok(Unsynced::new(self.log.run(0, vec![header, frames]), Some(folder.clone())))
     }
 }
 

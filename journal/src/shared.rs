@@ -61,12 +61,12 @@ impl Shared {
         loop {
             let round = committer.next_round();
             let last = round.last;
-            // Consumers may be ahead of what this round confirms; the next one is due already then.
-            let (reached, to) = (self.cursors.reached(), round.to);
-            committer.finish(round, || {
+            let reached = self.cursors.reached();
+            committer.finish(round, |durable| {
                 self.outcomes.sync()?;
                 self.dead_letters.sync()?;
-                self.cursors.write(reached, to)
+                // Consumers may be ahead; the next round is due already then.
+                self.cursors.write(reached, durable)
             });
             if last {
                 return;

@@ -26,7 +26,7 @@ pub struct Stats {
     pub dead_letters: usize,
     /// Every consumer.
     pub consumers: Vec<ConsumerCursor>,
-    /// Why the last group commit could not write everything; it is tried again.
+    /// Why the last group commit could not have everything confirmed; it is tried again.
     pub trouble: Option<String>,
 }
 

@@ -6,25 +6,29 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::BytesMut;
 
-use crate::frame::Key;
+use crate::commit::Committer;
 use crate::lock::Lock;
 use crate::record::{Block, BlockBuilder};
 use crate::ring::Admission;
 use crate::segments::SegmentWriter;
 use crate::shared::Shared;
-use crate::{JournalError, Mode, Offset, Record};
+use crate::{JournalError, Offset, Record, WhenFull};
 
 /// The one who writes messages; there is one for a journal, and it belongs to one thread.
 #[derive(Debug)]
 pub struct Appender {
     shared: Arc<Shared>,
     _lock: Arc<Lock>,
-    /// None in memory mode.
-    writer: Option<SegmentWriter>,
-    key: Key,
-    next: u64,
+    store: Store,
     /// Memory to be used again.
     spare: Option<BytesMut>,
+}
+
+/// Where messages go.
+#[derive(Debug)]
+pub(crate) enum Store {
+    Disk(SegmentWriter),
+    Memory(WhenFull),
 }
 
 /// What became of a batch.
@@ -37,20 +41,14 @@ pub struct Appended {
 }
 
 impl Appender {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        lock: Arc<Lock>,
-        writer: Option<SegmentWriter>,
-        key: Key,
-        next: u64,
-    ) -> Self {
-        Self { shared, _lock: lock, writer, key, next, spare: None }
+    pub(crate) fn new(shared: Arc<Shared>, lock: Arc<Lock>, store: Store) -> Self {
+        Self { shared, _lock: lock, store, spare: None }
     }
 
     /// The offset that the next message gets.
     #[must_use]
     pub fn next(&self) -> Offset {
-        Offset(self.next)
+        Offset(self.shared.ring.next())
     }
 
     /// Appends messages, all or none: one write, then the readers are woken. When it returns, the messages survive
@@ -65,28 +63,23 @@ impl Appender {
         if self.shared.ring.is_closed() {
             return Err(JournalError::Closed);
         }
-        if let Some(committer) = self.shared.committer() {
-            committer.check()?;
-        }
+        self.shared.committer().map_or(Ok(()), Committer::check)?;
         if records.is_empty() {
             return Ok(Appended { offsets: self.next()..self.next(), dropped: 0 });
         }
         let block = Arc::new(self.encode(records)?);
-        let (dropped, evicted) = match (&mut self.writer, self.shared.committer()) {
-            (Some(writer), Some(committer)) => {
-                let unsynced = writer.write(block.bytes.clone(), self.next)?;
-                let evicted = self.shared.ring.push(Arc::clone(&block));
-                committer.wrote(unsynced, block.end());
+        let offsets = Offset(block.first())..Offset(block.end());
+        let ring = &self.shared.ring;
+        let (dropped, evicted) = match &mut self.store {
+            Store::Disk(writer) => {
+                let unsynced = writer.write(block.bytes.clone(), block.first())?;
+                let evicted = ring.push(block);
+                self.shared.wrote(unsynced, offsets.end.0);
                 (0, evicted)
             }
-            _ => {
-                let Mode::Memory { when_full, .. } = self.shared.mode else {
-                    return Err(JournalError::Closed);
-                };
-                let slowest = || self.shared.cursors.slowest();
-                let (admission, evicted) = self.shared.ring.admit(&block, when_full, slowest);
-                match admission {
-                    Admission::Taken(dropped) => {
+            Store::Memory(when_full) => {
+                match ring.admit(block, *when_full, || self.shared.cursors.slowest()) {
+                    Admission::Taken { dropped, evicted } => {
                         self.shared.dropped_oldest.fetch_add(dropped, Relaxed);
                         (dropped, evicted)
                     }
@@ -100,8 +93,6 @@ impl Appender {
             }
         };
         self.spare = evicted.and_then(Arc::into_inner).and_then(Block::recycle);
-        let offsets = self.next()..Offset(block.end());
-        self.next = block.end();
         Ok(Appended { offsets, dropped })
     }
 
@@ -111,9 +102,10 @@ impl Appender {
         let spare = self.spare.take().filter(|spare| (need..need * 2).contains(&spare.capacity()));
         let buffer = spare.unwrap_or_else(|| BytesMut::with_capacity(need));
         let mut block = BlockBuilder::reusing(buffer, records.len());
-        for (offset, record) in (self.next..).zip(records) {
-            // What is only in memory needs no checksums.
-            block.append(record, offset, self.writer.is_some().then_some(self.key))?;
+        // What is only in memory needs no checksums.
+        let key = if let Store::Disk(writer) = &self.store { Some(writer.segments.key) } else { None };
+        for (offset, record) in (self.next().0..).zip(records) {
+            block.append(record, offset, key)?;
         }
         Ok(block.build())
     }

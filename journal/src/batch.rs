@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use crate::Offset;
 use crate::offset::time;
 use crate::record::{Block, BlockBuilder, FIXED, Slot};
-use crate::{Offset, Record};
 
 /// Messages as a reader gets them: at least one, in order. Cloning shares the memory.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl<'a> Entry<'a> {
         time(self.slot.received)
     }
 
-    /// As given by [`Record::flags`].
+    /// As given by [`Record::flags`](crate::Record::flags).
     #[must_use]
     pub fn flags(&self) -> u32 {
         self.slot.flags
@@ -92,7 +92,7 @@ impl<'a> Entry<'a> {
         self.text(self.slot.start, usize::from(self.slot.endpoint_len))
     }
 
-    /// As given by [`Record::note`].
+    /// As given by [`Record::note`](crate::Record::note).
     #[must_use]
     pub fn note(&self) -> &'a [u8] {
         let start = self.slot.start + usize::from(self.slot.endpoint_len);
@@ -109,25 +109,6 @@ impl<'a> Entry<'a> {
     #[must_use]
     pub fn body(&self) -> &'a [u8] {
         &self.bytes[self.body_at()..self.slot.end]
-    }
-
-    /// Its body, to be kept: holds the memory of the whole batch, which may be a few hundred messages.
-    #[must_use]
-    pub fn body_bytes(&self) -> Bytes {
-        self.bytes.slice(self.body_at()..self.slot.end)
-    }
-
-    /// The same message, as it would be appended.
-    #[must_use]
-    pub fn to_record(&self) -> Record<'a> {
-        Record {
-            received: self.received(),
-            endpoint: self.endpoint(),
-            flags: self.flags(),
-            note: self.note(),
-            topic: self.topic(),
-            body: self.body(),
-        }
     }
 
     fn topic_at(&self) -> usize {

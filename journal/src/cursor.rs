@@ -20,18 +20,11 @@ pub struct ConsumerCursor {
 /// Where a consumer is. Cloning gives another handle to the same place, for any thread.
 #[derive(Clone, Debug)]
 pub struct Cursor {
-    consumer: String,
     place: Arc<Place>,
     shared: Arc<Shared>,
 }
 
 impl Cursor {
-    /// Whose it is.
-    #[must_use]
-    pub fn consumer(&self) -> &str {
-        &self.consumer
-    }
-
     /// The first message that the consumer has not dealt with.
     #[must_use]
     pub fn position(&self) -> Offset {
@@ -76,7 +69,7 @@ impl Journal {
                 cursors.insert(consumer, next)?
             }
         };
-        Ok(Cursor { consumer: consumer.to_owned(), place, shared: Arc::clone(&self.shared) })
+        Ok(Cursor { place, shared: Arc::clone(&self.shared) })
     }
 
     /// Removes a consumer for good: it holds nothing back any more, and what its cursors commit is ignored. Its dead

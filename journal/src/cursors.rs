@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError};
 
 use crate::JournalError;
 use crate::frame::{Key, Kind};
-use crate::logfile::StateLog;
 use crate::recovery::Recovery;
+use crate::statelog::StateLog;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use crate::sync::{Mutex, RwLock, lock};
 use crate::wire::{Put, Take};

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use crate::batch::Batch;
 use crate::frame::{Key, Kind};
-use crate::logfile::StateLog;
 use crate::recovery::Recovery;
+use crate::statelog::StateLog;
 use crate::sync::{Mutex, lock};
 use crate::wire::{Put, Take};
 use crate::{Journal, JournalError, Offset};
@@ -87,7 +87,7 @@ struct State {
     /// None in memory mode.
     log: Option<StateLog>,
     /// In memory mode, the messages.
-    kept: BTreeMap<u64, Batch>,
+    messages: BTreeMap<u64, Batch>,
 }
 
 impl State {
@@ -110,7 +110,7 @@ impl State {
         self.write(statement(REMOVE, id).0)?;
         let letter = self.letters.remove(id);
         if self.letters.range((id.0, String::new())..).next().is_none_or(|((offset, _), _)| *offset != id.0) {
-            self.kept.remove(&id.0);
+            self.messages.remove(&id.0);
         }
         Ok(letter)
     }
@@ -121,7 +121,7 @@ impl DeadLetters {
         let mut letters = Letters::new();
         let each = |payload: &[u8]| replay(payload, &mut letters);
         let log = Some(StateLog::open(path, Kind::DeadLetters, key, recovery, each)?);
-        Ok(Self(Mutex::new(State { letters, log, kept: BTreeMap::new() })))
+        Ok(Self(Mutex::new(State { letters, log, messages: BTreeMap::new() })))
     }
 
     /// Written when this returns. One that is there is replaced. `message` is kept in memory mode.
@@ -131,7 +131,7 @@ impl DeadLetters {
         if state.log.is_none()
             && let Some(message) = message
         {
-            state.kept.insert(letter.offset.0, message);
+            state.messages.insert(letter.offset.0, message);
         }
         state.letters.insert((letter.offset.0, letter.consumer.clone()), letter);
         state.shorten();
@@ -178,7 +178,7 @@ impl DeadLetters {
 
     /// The message, if it is kept here.
     pub(crate) fn message(&self, offset: u64) -> Option<Batch> {
-        lock(&self.0).kept.get(&offset).cloned()
+        lock(&self.0).messages.get(&offset).cloned()
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -54,10 +54,7 @@ impl DiskReader {
         };
         let mut block = BlockBuilder::default();
         let mut next = at;
-        loop {
-            if next >= end || block.len() >= max.max(1) || block.bytes() >= BATCH_BYTES {
-                break;
-            }
+        while next < end && block.len() < max.max(1) && block.bytes() < BATCH_BYTES {
             match scan.step()? {
                 Found::Frame(frame) if frame.seq < next => {}
                 Found::Frame(Frame { seq, at: place, payload }) => {

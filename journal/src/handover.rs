@@ -12,7 +12,7 @@ use crate::commit::Committer;
 use crate::lock::Lock;
 use crate::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use crate::sync::thread;
-use crate::{Cursor, Journal, Mode, Next, Offset, Opened, Options, Reader, Record, Start, WhenFull};
+use crate::{Cursor, Journal, Next, Offset, Opened, Options, Reader, Record, Start, WhenFull};
 
 /// As many orders are tried, by each of two kinds of chance.
 const ORDERS: usize = 1_000;
@@ -29,9 +29,9 @@ fn in_many_orders(test: impl Fn() + Clone + Send + Sync + 'static) {
 fn with_a_journal(test: impl Fn(Opened) + Clone + Send + Sync + 'static) {
     let directory = tempfile::tempdir().unwrap();
     let lock = Arc::new(Lock::take(&directory.path().join("lock")).unwrap());
-    let mode = Mode::Memory { max_bytes: ROOM_FOR_ONE, when_full: WhenFull::Block };
-    let options = Options { mode, ..Options::default() };
-    let open = move || Journal::in_memory(&options, ROOM_FOR_ONE, Arc::clone(&lock)).unwrap();
+    let options = Options::default();
+    let open =
+        move || Journal::in_memory(&options, ROOM_FOR_ONE, WhenFull::Block, Arc::clone(&lock)).unwrap();
     in_many_orders(move || test(open()));
 }
 

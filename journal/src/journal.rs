@@ -4,9 +4,9 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::appender::Appender;
+use crate::appender::{Appender, Store};
 use crate::batch::Batch;
 use crate::commit::Committer;
 use crate::cursors::Cursors;
@@ -22,7 +22,7 @@ use crate::segments::{SegmentWriter, Segments};
 use crate::shared::{Durable, Layout, Shared};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, lock};
-use crate::{JournalError, Mode, Offset, Options, Outcome, Reader};
+use crate::{JournalError, Mode, Offset, Options, Reader, WhenFull};
 
 /// A journal that this process owns. It may be shared among threads; what it gives out holds on to what it needs.
 #[derive(Debug)]
@@ -52,63 +52,56 @@ impl Journal {
     pub fn open(directory: &Path, options: &Options) -> Result<Opened, JournalError> {
         let layout = Layout(directory.to_owned());
         make(directory)?;
-        let lock = Arc::new(Lock::take(&directory.join("lock"))?);
+        let lock = Arc::new(Lock::take(&layout.lock())?);
         match options.mode {
-            Mode::Memory { max_bytes, .. } => Self::in_memory(options, max_bytes, lock),
-            Mode::Durable { sync_interval } => {
-                make(&layout.messages())?;
-                make(&layout.kept())?;
-                make(&layout.outcomes())?;
-                let key = layout.key()?.unwrap_or_else(Key::draw);
-                let mut recovery = Recovery::default();
-                let cursors = Cursors::open(&layout.cursors(), key, &mut recovery)?;
-                let dead_letters = DeadLetters::open(&layout.dead_letters(), key, &mut recovery)?;
-                // No offset is ever given twice, whatever was lost.
-                let mut least = cursors.greatest().max(dead_letters.end());
-                let segments = Arc::new(Segments::list(&layout.outcomes(), Kind::Outcomes, key)?);
-                let see = |payload: &[u8]| {
-                    let offset = Outcome::decode(payload).and_then(|outcome| outcome.offset);
-                    least = least.max(offset.map_or(0, |offset| offset.0.saturating_add(1)));
-                };
-                // Of many small entries, in few segments.
-                let size = (options.outcomes_bytes / 8).clamp(4096, options.segment_bytes.max(4096));
-                let (writer, next) =
-                    SegmentWriter::open(&segments, size, options.verify, 0, &mut recovery, see)?;
-                let outcomes = Outcomes::on_disk(segments, writer, next, options.outcomes_bytes);
-                let messages = Arc::new(Segments::list(&layout.messages(), Kind::Messages, key)?);
-                let (writer, next) = SegmentWriter::open(
-                    &messages,
-                    options.segment_bytes,
-                    options.verify,
-                    least,
-                    &mut recovery,
-                    |_| (),
-                )?;
-                recovery.next = Offset(next);
-                sync_folder(directory)?;
-                let shared = Shared {
-                    mode: options.mode,
-                    ring: Ring::new(options.ring_bytes, next),
-                    durable: Some(Durable {
-                        messages,
-                        kept: Kept::open(&layout.kept(), key)?,
-                        retaining: Mutex::default(),
-                        committer: Committer::new(sync_interval, next),
-                    }),
-                    cursors,
-                    outcomes,
-                    dead_letters,
-                    dropped_oldest: 0.into(),
-                    dropped_newest: 0.into(),
-                };
-                Self::start(shared, lock, Some(writer), key, recovery)
-            }
+            Mode::Durable { sync_interval } => Self::on_disk(&layout, options, sync_interval, lock),
+            Mode::Memory { max_bytes, when_full } => Self::in_memory(options, max_bytes, when_full, lock),
         }
+    }
+
+    fn on_disk(
+        layout: &Layout,
+        options: &Options,
+        sync_interval: Duration,
+        lock: Arc<Lock>,
+    ) -> Result<Opened, JournalError> {
+        for folder in [layout.messages(), layout.kept(), layout.outcomes()] {
+            make(&folder)?;
+        }
+        let key = layout.key()?.unwrap_or_else(Key::draw);
+        let mut recovery = Recovery::default();
+        let cursors = Cursors::open(&layout.cursors(), key, &mut recovery)?;
+        let dead_letters = DeadLetters::open(&layout.dead_letters(), key, &mut recovery)?;
+        let (outcomes, about) = Outcomes::open(&layout.outcomes(), key, options, &mut recovery)?;
+        // No offset is ever given twice, whatever was lost.
+        let least = cursors.greatest().max(dead_letters.end()).max(about);
+        let messages = Arc::new(Segments::list(&layout.messages(), Kind::Messages, key)?);
+        let (writer, next) =
+            SegmentWriter::open(&messages, options.segment_bytes, least, &mut recovery, |_| ())?;
+        recovery.next = Offset(next);
+        sync_folder(&layout.0)?;
+        let shared = Shared {
+            mode: options.mode,
+            ring: Ring::new(options.ring_bytes, next),
+            durable: Some(Durable {
+                messages,
+                kept: Kept::open(&layout.kept(), key)?,
+                retaining: Mutex::default(),
+                committer: Committer::new(sync_interval, next),
+            }),
+            cursors,
+            outcomes,
+            dead_letters,
+            dropped_oldest: 0.into(),
+            dropped_newest: 0.into(),
+        };
+        Self::start(shared, lock, Store::Disk(writer), recovery)
     }
 
     pub(crate) fn in_memory(
         options: &Options,
         max_bytes: u64,
+        when_full: WhenFull,
         lock: Arc<Lock>,
     ) -> Result<Opened, JournalError> {
         let shared = Shared {
@@ -121,31 +114,25 @@ impl Journal {
             dropped_oldest: 0.into(),
             dropped_newest: 0.into(),
         };
-        Self::start(shared, lock, None, Key::draw(), Recovery::default())
+        Self::start(shared, lock, Store::Memory(when_full), Recovery::default())
     }
 
     fn start(
         shared: Shared,
         lock: Arc<Lock>,
-        writer: Option<SegmentWriter>,
-        key: Key,
+        store: Store,
         recovery: Recovery,
     ) -> Result<Opened, JournalError> {
         let shared = Arc::new(shared);
         let mut committer = None;
-        if shared.committer().is_some() {
+        if shared.durable.is_some() {
             let shared = Arc::clone(&shared);
             let thread = thread::Builder::new().name("journal".to_owned());
-            let run = move || {
-                if let Some(committer) = shared.committer() {
-                    shared.commit(committer);
-                }
-            };
-            let started = thread.spawn(run);
+            let started = thread.spawn(move || shared.commit());
             let failed = |source| JournalError::io("start the thread of", Path::new("the journal"), source);
             committer = Some(started.map_err(failed)?);
         }
-        let appender = Appender::new(Arc::clone(&shared), Arc::clone(&lock), writer, key, recovery.next.0);
+        let appender = Appender::new(Arc::clone(&shared), Arc::clone(&lock), store);
         let journal = Self { shared, _lock: lock, committer: Mutex::new(committer) };
         Ok(Opened { journal, appender, recovery })
     }
@@ -201,18 +188,6 @@ impl Journal {
     #[must_use]
     pub fn next(&self) -> Offset {
         Offset(self.shared.ring.next())
-    }
-
-    /// Goes through every sealed segment on disk. Takes about a second a GB.
-    ///
-    /// # Errors
-    /// Disk errors.
-    pub fn verify(&self) -> Result<Recovery, JournalError> {
-        let mut recovery = Recovery { next: self.next(), ..Recovery::default() };
-        if let Some(durable) = &self.shared.durable {
-            durable.messages.survey_sealed(&mut recovery)?;
-        }
-        Ok(recovery)
     }
 
     /// Waits until everything up to now survives a loss of power: messages, outcomes, dead letters and cursors.

@@ -42,7 +42,7 @@
 //! - [`Cursor::commit`] is on disk with the next group commit, after everything it stands behind: after a crash
 //!   nothing is skipped, and what wasn't committed is repeated.
 //! - Whatever the bytes of the files are, the journal opens. A torn tail is cut, damage is stepped over; both are named
-//!   in the [`Recovery`].
+//!   in the [`Recovery`], but for damage in older segments, which is not looked for: who reads there is told.
 //! - [`Journal::retain`] removes nothing that a consumer has yet to read, but for the operator's hard limit; then it
 //!   says what is lost to whom. It never removes the message of a dead letter; that holds nothing else back.
 //!
@@ -80,6 +80,7 @@ mod ring;
 mod scan;
 mod segments;
 mod shared;
+mod statelog;
 mod stats;
 mod sync;
 mod unsynced;
@@ -94,7 +95,7 @@ pub use dedup::{Id, Seen};
 pub use error::JournalError;
 pub use journal::{Journal, Opened};
 pub use offset::Offset;
-pub use options::{Mode, Options, Retention, Start, Verify, WhenFull};
+pub use options::{Mode, Options, Retention, Start, WhenFull};
 pub use outcome::{Attempt, Ending, Outcome, OutcomeFilter, Refusal};
 pub use reader::{Gap, GapCause, Next, Reader};
 pub use record::Record;

@@ -5,11 +5,11 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::JournalError;
-use crate::frame::{self, FILE_HEADER, Key, Kind, file_header};
-use crate::recovery::{Recovery, Survey, survey};
+use crate::frame::{FILE_HEADER, Key, Kind, file_header};
+use crate::recovery::Survey;
 use crate::unsynced::Run;
 
 /// A file being appended to.
@@ -90,6 +90,10 @@ impl LogFile {
         self.file.sync_data().map_err(|source| JournalError::io("sync", &self.path, source))
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn end(&self) -> u64 {
         self.end
     }
@@ -104,90 +108,4 @@ impl LogFile {
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), JournalError> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|source| JournalError::io("sync", folder, source))
-}
-
-/// A small log that states something in few frames and is now and then written anew.
-#[derive(Debug)]
-pub(crate) struct StateLog {
-    log: LogFile,
-    kind: Kind,
-    key: Key,
-    next: u64,
-    /// It is written anew at this size.
-    rewrite_at: u64,
-    unsynced: bool,
-    /// The disk has not confirmed some of it when asked, or may not have.
-    failed: bool,
-}
-
-/// Below this a [`StateLog`] isn't worth writing anew.
-const SMALL: u64 = 256 * 1024;
-
-impl StateLog {
-    /// Opens or makes it, and hands over each statement.
-    pub(crate) fn open(
-        path: &Path,
-        kind: Kind,
-        key: Key,
-        recovery: &mut Recovery,
-        each: impl FnMut(&[u8]),
-    ) -> Result<Self, JournalError> {
-        let mut next = 0;
-        let log = if path.exists() {
-            let mut survey = survey(path, kind, key, 0, each)?;
-            next = survey.next;
-            recovery.take(&mut survey);
-            LogFile::resume(path, kind, key, &survey)?
-        } else {
-            LogFile::create(path, kind, key)?
-        };
-        let rewrite_at = (log.end() * 2).max(SMALL);
-        Ok(Self { log, kind, key, next, rewrite_at, unsynced: true, failed: false })
-    }
-
-    pub(crate) fn append(&mut self, payloads: &[Vec<u8>]) -> Result<(), JournalError> {
-        let frames = frames(payloads, self.next, self.key);
-        self.log.write(&frames)?;
-        self.next += payloads.len() as u64;
-        self.unsynced = true;
-        Ok(())
-    }
-
-    pub(crate) fn is_long(&self) -> bool {
-        self.log.end() > self.rewrite_at
-    }
-
-    /// Replaces all it says, at once.
-    pub(crate) fn rewrite(&mut self, payloads: &[Vec<u8>]) -> Result<(), JournalError> {
-        let frames = frames(payloads, self.next, self.key);
-        self.log = LogFile::replace(&self.log.path, self.kind, self.key, |log| log.write(&frames))?;
-        self.next += payloads.len() as u64;
-        self.rewrite_at = (self.log.end() * 2).max(SMALL);
-        self.failed = true;
-        self.log.path.parent().map_or(Ok(()), sync_folder)?;
-        (self.unsynced, self.failed) = (false, false);
-        Ok(())
-    }
-
-    /// Has the disk confirm what was stated. If it has failed to before, `all` is stated anew, in another file: the
-    /// system tells once of what it could not write, and then calls it written.
-    pub(crate) fn sync(&mut self, all: impl FnOnce() -> Vec<Vec<u8>>) -> Result<(), JournalError> {
-        if self.failed {
-            return self.rewrite(&all());
-        }
-        if self.unsynced {
-            self.failed = true;
-            self.log.sync()?;
-            (self.unsynced, self.failed) = (false, false);
-        }
-        Ok(())
-    }
-}
-
-fn frames(payloads: &[Vec<u8>], first: u64, key: Key) -> BytesMut {
-    let mut buffer = BytesMut::new();
-    for (seq, payload) in (first..).zip(payloads) {
-        frame::put(&mut buffer, seq, payload, key);
-    }
-    buffer
 }

@@ -15,8 +15,6 @@ pub struct Options {
     pub segment_bytes: u64,
     /// The most that is kept of outcomes; the oldest go first.
     pub outcomes_bytes: u64,
-    /// How much is read when the journal is opened.
-    pub verify: Verify,
 }
 
 impl Default for Options {
@@ -26,7 +24,6 @@ impl Default for Options {
             ring_bytes: 16 << 20,
             segment_bytes: 64 << 20,
             outcomes_bytes: 256 << 20,
-            verify: Verify::Tail,
         }
     }
 }
@@ -57,15 +54,6 @@ pub enum WhenFull {
     DropOldest,
     /// What is being appended is dropped, as a whole batch.
     DropNewest,
-}
-
-/// How much is read when a journal is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verify {
-    /// The last segment. Damage in an older one is told to the readers who come by it.
-    Tail,
-    /// All, so that the [`Recovery`](crate::Recovery) is complete.
-    All,
 }
 
 /// Where a consumer begins that has no cursor yet.

@@ -4,15 +4,17 @@
 //! a message whose ending isn't recorded.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::frame::{self, Key};
+use crate::frame::{self, Key, Kind};
+use crate::recovery::Recovery;
 use crate::segments::{SegmentWriter, Segments};
 use crate::sync::{Mutex, lock};
 use crate::unsynced::Unsynced;
-use crate::{Journal, JournalError, Outcome, OutcomeFilter};
+use crate::{Journal, JournalError, Options, Outcome, OutcomeFilter};
 
 /// As much waits for the group commit at most.
 const PENDING: usize = 1 << 20;
@@ -32,8 +34,6 @@ enum State {
 #[derive(Debug)]
 struct Disk {
     writer: SegmentWriter,
-    segments: Arc<Segments>,
-    key: Key,
     next: u64,
     first_pending: u64,
     pending: BytesMut,
@@ -57,17 +57,32 @@ impl Outcomes {
         Self { most, state: Mutex::new(State::Memory { all: VecDeque::new(), bytes: 0 }) }
     }
 
-    pub(crate) fn on_disk(segments: Arc<Segments>, writer: SegmentWriter, next: u64, most: u64) -> Self {
-        let (pending, key, unsynced) = (BytesMut::new(), segments.key, Unsynced::default());
-        let disk = Disk { writer, segments, key, next, first_pending: next, pending, unsynced };
-        Self { most, state: Mutex::new(State::Disk(disk)) }
+    /// And the offset behind the last message that a recent one is about.
+    pub(crate) fn open(
+        folder: &Path,
+        key: Key,
+        options: &Options,
+        recovery: &mut Recovery,
+    ) -> Result<(Self, u64), JournalError> {
+        let (most, mut about) = (options.outcomes_bytes, 0);
+        let see = |payload: &[u8]| {
+            let offset = Outcome::decode(payload).and_then(|outcome| outcome.offset);
+            about = about.max(offset.map_or(0, |offset| offset.0.saturating_add(1)));
+        };
+        // Of many small entries, in few segments.
+        let size = (most / 8).clamp(4096, options.segment_bytes.max(4096));
+        let segments = Arc::new(Segments::list(folder, Kind::Outcomes, key)?);
+        let (writer, next) = SegmentWriter::open(&segments, size, 0, recovery, see)?;
+        let (pending, unsynced) = (BytesMut::new(), Unsynced::default());
+        let disk = Disk { writer, next, first_pending: next, pending, unsynced };
+        Ok((Self { most, state: Mutex::new(State::Disk(disk)) }, about))
     }
 
     pub(crate) fn record(&self, outcome: &Outcome) -> Result<(), JournalError> {
         let payload = outcome.encode();
         match &mut *lock(&self.state) {
             State::Disk(disk) => {
-                frame::put(&mut disk.pending, disk.next, &payload, disk.key);
+                frame::put(&mut disk.pending, disk.next, &payload, disk.writer.segments.key);
                 disk.next += 1;
                 if disk.pending.len() < PENDING { Ok(()) } else { disk.write() }
             }
@@ -106,7 +121,7 @@ impl Outcomes {
         Ok(match &mut *lock(&self.state) {
             State::Disk(disk) => {
                 disk.write()?;
-                Box::new(filter.over(&disk.segments))
+                Box::new(filter.over(&disk.writer.segments))
             }
             State::Memory { all, .. } => {
                 let all: Vec<_> = all.iter().filter_map(|payload| Outcome::decode(payload)).collect();
@@ -117,19 +132,22 @@ impl Outcomes {
 
     pub(crate) fn disk_bytes(&self) -> u64 {
         match &*lock(&self.state) {
-            State::Disk(disk) => disk.segments.bytes(),
+            State::Disk(disk) => disk.writer.segments.bytes(),
             State::Memory { .. } => 0,
         }
     }
 
     /// Removes the oldest segments beyond the limit.
     pub(crate) fn retain(&self) -> Result<(), JournalError> {
-        let State::Disk(disk) = &*lock(&self.state) else { return Ok(()) };
-        for sealed in disk.segments.sealed() {
-            if disk.segments.bytes() <= self.most {
+        let segments = match &*lock(&self.state) {
+            State::Disk(disk) => Arc::clone(&disk.writer.segments),
+            State::Memory { .. } => return Ok(()),
+        };
+        for sealed in segments.sealed() {
+            if segments.bytes() <= self.most {
                 break;
             }
-            disk.segments.remove(sealed.first)?;
+            segments.remove(sealed.first)?;
         }
         Ok(())
     }

@@ -82,11 +82,6 @@ impl Reader {
         Offset(self.next)
     }
 
-    /// Goes on from there.
-    pub fn seek(&mut self, to: Offset) {
-        self.next = to.0;
-    }
-
     /// A handle by which any thread makes [`Self::next_batch`] return [`Next::Woken`], now or when next called.
     #[must_use]
     pub fn waker(&self) -> Waker {
@@ -94,7 +89,7 @@ impl Reader {
     }
 
     /// Waits for messages, until `deadline` if there is one, and takes up to `max` of them; fewer where a batch of the
-    /// intake ends. One that was taken is not given again; to have it again, [`Self::seek`].
+    /// intake ends. One that was taken is not given again.
     ///
     /// # Errors
     /// The disk cannot be read. The position stays, so that the call can be repeated.

@@ -26,12 +26,6 @@ impl Recovery {
         self.torn.is_empty() && self.damage.is_empty()
     }
 
-    /// How many messages are known to be lost.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.damage.iter().chain(&self.torn).map(|damage| damage.offsets.end.0 - damage.offsets.start.0).sum()
-    }
-
     pub(crate) fn take(&mut self, found: &mut Survey) {
         self.torn.append(&mut found.torn);
         self.damage.append(&mut found.damage);

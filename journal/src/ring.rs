@@ -57,10 +57,13 @@ pub(crate) enum Taken {
 }
 
 /// What became of a block that was to go into memory.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Admission {
-    /// Taken, after this many messages were dropped that somebody still needed.
-    Taken(u64),
+    /// After so many messages were dropped that somebody still needed. One evicted block is there for its memory.
+    Taken {
+        dropped: u64,
+        evicted: Option<Arc<Block>>,
+    },
     Refused,
     Closed,
 }
@@ -107,15 +110,15 @@ impl Ring {
     /// Adds a block that is nowhere else. `slowest` is the offset that every consumer has reached.
     pub(crate) fn admit(
         &self,
-        block: &Arc<Block>,
+        block: Arc<Block>,
         when_full: WhenFull,
         slowest: impl Fn() -> u64,
-    ) -> (Admission, Option<Arc<Block>>) {
+    ) -> Admission {
         let mut state = lock(&self.state);
         let (mut dropped, mut evicted) = (0, None);
         loop {
             if state.closed {
-                return (Admission::Closed, evicted);
+                return Admission::Closed;
             }
             let Some(oldest) = state.blocks.front().filter(|_| state.bytes + block.cost() > self.max_bytes)
             else {
@@ -128,7 +131,7 @@ impl Ring {
                     dropped += end - slowest().max(oldest.first());
                     evicted = state.evict();
                 }
-                WhenFull::DropNewest => return (Admission::Refused, evicted),
+                WhenFull::DropNewest => return Admission::Refused,
                 WhenFull::Block => {
                     self.appender_waits.store(true, SeqCst);
                     if end > slowest() {
@@ -138,8 +141,8 @@ impl Ring {
                 }
             }
         }
-        self.add(state, Arc::clone(block));
-        (Admission::Taken(dropped), evicted)
+        self.add(state, block);
+        Admission::Taken { dropped, evicted }
     }
 
     fn add(&self, mut state: MutexGuard<'_, State>, block: Arc<Block>) {

@@ -14,7 +14,7 @@ use crate::recovery::{Damage, Recovery, survey};
 use crate::scan::{Scan, header_of};
 use crate::sync::{Mutex, lock};
 use crate::unsynced::Unsynced;
-use crate::{JournalError, Offset, Verify};
+use crate::{JournalError, Offset};
 
 /// The segments of a folder, by the number of their first frame.
 #[derive(Debug)]
@@ -151,25 +151,21 @@ pub(crate) fn find_key(
 /// Appends to the newest segment of a folder, and begins new ones.
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
-    segments: Arc<Segments>,
+    pub(crate) segments: Arc<Segments>,
     log: LogFile,
     segment_bytes: u64,
 }
 
 impl SegmentWriter {
-    /// Goes on where the last one ended. The next number is at least `least`.
+    /// Goes on where the last one ended. The next number, which is returned, is at least `least`.
     pub(crate) fn open(
         segments: &Arc<Segments>,
         segment_bytes: u64,
-        verify: Verify,
         least: u64,
         recovery: &mut Recovery,
         each: impl FnMut(&[u8]),
     ) -> Result<(Self, u64), JournalError> {
         let Segments { kind, key, .. } = **segments;
-        if verify == Verify::All {
-            segments.survey_sealed(recovery)?;
-        }
         let mut next = least;
         let log = match segments.all().pop() {
             Some((first, path)) => {
@@ -221,29 +217,6 @@ impl SegmentWriter {
 }
 
 impl Segments {
-    /// Goes through all but the newest.
-    pub(crate) fn survey_sealed(&self, recovery: &mut Recovery) -> Result<(), JournalError> {
-        for Sealed { first, end, path } in self.sealed() {
-            let mut found = survey(&path, self.kind, self.key, first, |_| ())?;
-            // Nothing is torn where more was written behind it.
-            found.damage.append(&mut found.torn);
-            if found.next < end && self.kind == Kind::Messages {
-                let offsets = Offset(found.next)..Offset(end);
-                match found.damage.last_mut().filter(|damage| damage.bytes.end > found.end) {
-                    Some(last) => last.offsets = offsets,
-                    None => found.damage.push(Damage {
-                        part: self.kind.into(),
-                        file: path.to_path_buf(),
-                        bytes: found.end..found.end,
-                        offsets,
-                    }),
-                }
-            }
-            recovery.take(&mut found);
-        }
-        Ok(())
-    }
-
     /// The payloads of all good frames, of the segments that there are now.
     pub(crate) fn payloads(&self) -> Payloads {
         Payloads { files: self.all().into_iter(), key: self.key, scan: None }

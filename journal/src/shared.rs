@@ -13,6 +13,7 @@ use crate::ring::Ring;
 use crate::segments::{Segments, find_key};
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicU64;
+use crate::unsynced::Unsynced;
 use crate::{JournalError, Mode};
 
 /// What the parts of a journal share.
@@ -50,6 +51,13 @@ impl Shared {
         self.durable.as_ref().map(|durable| &durable.committer)
     }
 
+    /// Messages before `next` were written.
+    pub(crate) fn wrote(&self, unsynced: Unsynced, next: u64) {
+        if let Some(committer) = self.committer() {
+            committer.wrote(unsynced, next);
+        }
+    }
+
     /// There is a cursor, an outcome or a dead letter to be written.
     pub(crate) fn something(&self) {
         if let Some(committer) = self.committer() {
@@ -57,7 +65,9 @@ impl Shared {
         }
     }
 
-    pub(crate) fn commit(&self, committer: &Committer) {
+    /// The thread of the group commit.
+    pub(crate) fn commit(&self) {
+        let Some(committer) = self.committer() else { return };
         loop {
             let round = committer.next_round();
             let last = round.last;
@@ -79,6 +89,10 @@ impl Shared {
 pub(crate) struct Layout(pub(crate) PathBuf);
 
 impl Layout {
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
     pub(crate) fn messages(&self) -> PathBuf {
         self.0.join("messages")
     }

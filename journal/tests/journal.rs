@@ -13,15 +13,13 @@ mod common;
 use std::fs::{self, File};
 use std::time::{Duration, Instant, SystemTime};
 
-use common::{append, at, body, check, copy, is_there, letter, open, read_all, retain, segments, small};
+use common::{
+    append, at, body, check, copy, letter, memory, open, read_all, retain, scratch, segments, small,
+};
 use journal::{
-    Archive, Attempt, Ending, GapCause, Journal, JournalError, Mode, Next, Offset, Opened, Options, Outcome,
+    Archive, Attempt, Ending, GapCause, Journal, JournalError, Next, Offset, Opened, Options, Outcome,
     OutcomeFilter, Part, Record, Retention, Seen, Start, WhenFull,
 };
-
-fn scratch() -> tempfile::TempDir {
-    tempfile::tempdir().unwrap()
-}
 
 fn dropped(offset: u64, consumer: &str) -> Outcome {
     let attempt = Attempt {
@@ -249,7 +247,8 @@ fn offsets_that_a_consumer_has_passed_are_not_given_again() {
     drop((journal, appender, cursor));
     File::options().write(true).open(segments(dir.path()).pop().unwrap()).unwrap().set_len(40).unwrap();
     let Opened { journal, appender, recovery } = open(dir.path(), &small());
-    assert_eq!((recovery.next, recovery.lost()), (Offset(5), 5), "{recovery:?}");
+    assert_eq!(recovery.next, Offset(5));
+    assert_eq!(recovery.damage[0].offsets, Offset(0)..Offset(5));
     // Not even when the consumer that knew is gone.
     journal.forget("a").unwrap();
     drop((journal, appender));
@@ -450,114 +449,4 @@ fn seen_ids_are_known_after_opening_again() {
     let mut seen = Seen::new(500, Duration::from_secs(20));
     seen.refill(&journal, at(200), |entry| Some((entry.topic().to_owned(), 0))).unwrap();
     assert_eq!(seen.len(), 20);
-}
-
-fn memory(max_bytes: u64, when_full: WhenFull) -> Options {
-    Options { mode: Mode::Memory { max_bytes, when_full }, ..small() }
-}
-
-fn numbered(count: usize) -> Vec<Record<'static>> {
-    vec![
-        Record { received: at(0), endpoint: "bus", flags: 0, note: b"", topic: "t", body: &[b'.'; 100] };
-        count
-    ]
-}
-
-#[test]
-fn memory_mode_leaves_no_message_on_disk() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &memory(100_000, WhenFull::Block));
-    append(&mut appender, 10);
-    assert_eq!(read_all(&mut journal.reader(Offset(0))).0.len(), 10);
-    journal.flush().unwrap();
-    let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["lock"]);
-}
-
-#[test]
-fn memory_mode_drops_the_oldest_and_tells_the_reader() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &memory(20_000, WhenFull::DropOldest));
-    let cursor = journal.register("a", Start::New).unwrap();
-    let mut dropped = 0;
-    for _ in 0..100 {
-        dropped += appender.append(&numbered(10)).unwrap().dropped;
-    }
-    assert!(journal.stats().memory_bytes <= 20_000);
-    assert_eq!(journal.stats().dropped_oldest, dropped);
-    let Some(Next::Gap(gap)) = cursor.reader().poll(10).unwrap() else { panic!("no gap") };
-    assert_eq!((gap.offsets, gap.cause), (Offset(0)..Offset(dropped), GapCause::Dropped));
-}
-
-#[test]
-fn memory_mode_drops_the_newest_while_a_consumer_holds_the_rest() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &memory(20_000, WhenFull::DropNewest));
-    let cursor = journal.register("a", Start::New).unwrap();
-    while appender.append(&numbered(10)).unwrap().dropped == 0 {}
-    assert_eq!(journal.stats().dropped_newest, 10);
-    assert_eq!(journal.earliest(), Offset(0));
-    cursor.commit(Offset(10));
-    assert_eq!(appender.append(&numbered(10)).unwrap().dropped, 0);
-    assert_eq!(journal.earliest(), Offset(10));
-}
-
-#[test]
-fn memory_mode_waits_for_the_slowest_consumer() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &memory(20_000, WhenFull::Block));
-    let cursor = journal.register("a", Start::New).unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for _ in 0..1000 {
-                assert_eq!(appender.append(&numbered(10)).unwrap().dropped, 0);
-            }
-            journal.close().unwrap();
-        });
-        let (mut reader, mut got) = (cursor.reader(), 0);
-        loop {
-            match reader.next_batch(10, None).unwrap() {
-                Next::Batch(batch) => {
-                    got += batch.len();
-                    cursor.commit(batch.end());
-                }
-                Next::Closed => break,
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(got, 10_000);
-    });
-}
-
-#[test]
-fn closing_ends_the_wait_for_memory() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &memory(20_000, WhenFull::Block));
-    journal.register("a", Start::New).unwrap();
-    std::thread::scope(|scope| {
-        let appender = scope.spawn(move || {
-            loop {
-                if let Err(error) = appender.append(&numbered(10)) {
-                    return error;
-                }
-            }
-        });
-        journal.close().unwrap();
-        assert!(matches!(appender.join().unwrap(), JournalError::Closed));
-    });
-}
-
-#[test]
-fn memory_mode_keeps_the_message_of_a_dead_letter() {
-    let dir = scratch();
-    let Opened { journal, mut appender, .. } = open(dir.path(), &memory(20_000, WhenFull::Block));
-    append(&mut appender, 3);
-    journal.bury(letter(1, "a")).unwrap();
-    for _ in 0..100 {
-        appender.append(&numbered(10)).unwrap();
-    }
-    assert!(journal.get(Offset(0)).unwrap().is_none());
-    assert!(is_there(&journal, 1));
-    journal.unbury(Offset(1), "a").unwrap();
-    assert!(journal.get(Offset(1)).unwrap().is_none());
 }

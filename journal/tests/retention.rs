@@ -16,16 +16,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::{
-    GREEDY, append, at, check, copy, files, is_there, letter, open, read_all, retain, segments, small,
+    GREEDY, append, at, check, copy, files, is_there, letter, open, read_all, retain, scratch, segments,
+    small,
 };
 use journal::{
     Appender, Archive, GapCause, Journal, Loss, Offset, Opened, Options, Record, Retention, Start,
 };
 use tempfile::TempDir;
-
-fn scratch() -> TempDir {
-    tempfile::tempdir().unwrap()
-}
 
 /// So long that it pays to write one anew.
 fn long() -> Options {

@@ -4,28 +4,40 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use journal::{
     Appended, Appender, Batch, DeadLetter, Gap, Journal, JournalError, Mode, Next, Offset, Opened, Options,
-    Reader, Record, Retention, Retired, Verify,
+    Reader, Record, Retention, Retired, WhenFull,
 };
+use tempfile::TempDir;
 
 pub(crate) const DURABLE: Mode = Mode::Durable { sync_interval: Duration::from_millis(2) };
 
 /// Small segments and a small ring, so that every path is gone through.
 pub(crate) fn small() -> Options {
-    Options {
-        mode: DURABLE,
-        ring_bytes: 4096,
-        segment_bytes: 4096,
-        outcomes_bytes: 1 << 20,
-        verify: Verify::All,
-    }
+    Options { mode: DURABLE, ring_bytes: 4096, segment_bytes: 4096, outcomes_bytes: 1 << 20 }
+}
+
+/// The same, in memory.
+pub(crate) fn memory(max_bytes: u64, when_full: WhenFull) -> Options {
+    Options { mode: Mode::Memory { max_bytes, when_full }, ..small() }
+}
+
+pub(crate) fn scratch() -> TempDir {
+    tempfile::tempdir().unwrap()
 }
 
 pub(crate) fn open(directory: &Path, options: &Options) -> Opened {
-    Journal::open(directory, options).unwrap()
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        match Journal::open(directory, options) {
+            // What this process starts for another test holds all its files for a moment, before it is what it is to be.
+            Err(JournalError::Locked { .. }) if Instant::now() < deadline => thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
@@ -158,10 +170,10 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The seed of this run, printed so that a failure can be repeated with `JOURNAL_SEED`.
+/// The seed of this run, printed so that a failure can be repeated with `FEDMSG_TEST_SEED`.
 pub(crate) fn seed() -> u64 {
-    let seed = std::env::var("JOURNAL_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = std::env::var("FEDMSG_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("JOURNAL_SEED={seed}");
+    println!("FEDMSG_TEST_SEED={seed}");
     seed
 }

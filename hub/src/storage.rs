@@ -66,7 +66,7 @@ fn options(settings: &JournalSettings) -> Options {
         }
     };
     let (ring_bytes, segment_bytes) = (settings.memory_bytes, settings.segment_bytes);
-    Options { mode, ring_bytes, segment_bytes, outcomes_bytes, ..Options::default() }
+    Options { mode, ring_bytes, segment_bytes, outcomes_bytes }
 }
 
 /// In memory mode, what a durable hub has left on disk is delivered to nobody.

@@ -1,14 +1,16 @@
 //! What plugins send: their own messages, in the hub's envelope, and others' messages that they forward.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bus::{Context, EndpointName, Prefixes, Publish, Publisher};
+use crypto::{SignError, Signer};
+use message::Envelope;
 use plugin_api::tracing::level_filters::LevelFilter;
-use plugin_api::{Host, LogRecord, PublishError, PublisherId, StartError};
+use plugin_api::{Failure, Host, LogRecord, PublishError, PublisherId, StartError};
 use publish::Sender;
-use settings::Settings;
+use settings::{SIGNING_RELAY, Settings};
 use tracing::Level;
 
 use crate::consumer::ConsumerName;
@@ -21,6 +23,8 @@ pub struct Outbound {
     sender: Mutex<Option<Sender>>,
     /// For forwarding; the place is the [`PublisherId`].
     forwarding: Mutex<Vec<(EndpointName, Publisher)>>,
+    /// For forwarding what is to be signed; read when the first one opens a publisher for that.
+    signer: OnceLock<Signer>,
     /// Nothing is sent any more.
     closed: AtomicBool,
     /// Something had not left the process in time.
@@ -37,7 +41,8 @@ impl Outbound {
     pub fn new(context: Context, settings: Settings) -> Self {
         let (sender, forwarding) = Default::default();
         let (closed, unsent, address_taken) = Default::default();
-        Self { context, settings, sender, forwarding, closed, unsent, address_taken }
+        let signer = OnceLock::new();
+        Self { context, settings, sender, forwarding, signer, closed, unsent, address_taken }
     }
 
     /// Whether a consumer could not start because an address is taken.
@@ -134,6 +139,30 @@ impl Outbound {
             None => Err(PublishError::new(CLOSED)),
         }
     }
+
+    fn open_signing(&self, name: &str) -> Result<PublisherId, StartError> {
+        if self.signer.get().is_none() {
+            let signer =
+                self.settings.crypto.signer(SIGNING_RELAY).map_err(|error| {
+                    StartError::fatal(format_args!("there is nothing to sign with: {error}"))
+                })?;
+            tracing::info!(cn = signer.cn(), "signing what is forwarded");
+            // If another consumer was faster, it has the same one.
+            self.signer.set(signer).ok();
+        }
+        self.open(name)
+    }
+
+    /// Like Python's `SigningRelayConsumer`, which puts a bare message into an envelope, and does not look at who sent it.
+    fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {
+        let signer = self.signer.get().ok_or_else(|| PublishError::new("it was not opened for signing"))?;
+        let sign = || signer.sign(&Envelope::parse(body)?.in_full(topic));
+        let signed = sign().map_err(|error| match error {
+            SignError::NotAMessage(_) => Failure::drop(format_args!("it cannot be signed: {error}")),
+            SignError::Failed(_) => Failure::retry(error),
+        })?;
+        Ok(self.forward(publisher, topic, &signed)?)
+    }
 }
 
 /// Nothing under these locks is left half-done by a panic.
@@ -199,6 +228,14 @@ impl Host for ConsumerHost {
 
     fn forward(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), PublishError> {
         self.outbound.forward(publisher, topic, body)
+    }
+
+    fn open_signing_publisher(&self, endpoint: &str) -> Result<PublisherId, StartError> {
+        self.outbound.open_signing(endpoint)
+    }
+
+    fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {
+        self.outbound.forward_signed(publisher, topic, body)
     }
 }
 

@@ -75,6 +75,20 @@ impl<'b> Envelope<'b> {
         self.body.as_bytes()
     }
 
+    /// The body, or, around a bare message, the envelope that `fedmsg/consumers/__init__.py` puts around it.
+    #[must_use]
+    pub fn in_full(&self, topic: &str) -> Cow<'b, [u8]> {
+        if self.fields.topic.is_some() {
+            return Cow::Borrowed(self.body());
+        }
+        let mut body = br#"{"msg":"#.to_vec();
+        body.extend_from_slice(self.msg_raw());
+        body.extend_from_slice(br#","topic":"#);
+        json::write_str(&mut body, topic);
+        body.push(b'}');
+        Cow::Owned(body)
+    }
+
     /// The topic that the sender wrote into the body. The topic frame is what messages are routed by.
     #[must_use]
     pub fn topic(&self) -> Option<Cow<'b, str>> {
@@ -266,6 +280,13 @@ mod tests {
             assert_eq!(envelope.msg_raw(), body.as_bytes());
             assert_eq!((envelope.topic(), envelope.msg_id()), (None, None), "{body}");
         }
+    }
+
+    #[test]
+    fn a_bare_message_gets_an_envelope_and_what_has_one_stays_as_it_is() {
+        let body = parse(r#" {"a": 1.50} "#).in_full("t\"ž");
+        assert_eq!(str::from_utf8(&body).unwrap(), r#"{"msg": {"a": 1.50} ,"topic":"t\"\u017e"}"#);
+        assert_eq!(&*parse(SIGNED).in_full("other"), SIGNED.as_bytes());
     }
 
     #[test]

@@ -181,4 +181,14 @@ pub trait Host: Send + Sync {
     fn open_publisher(&self, endpoint: RStr<'_>) -> RResult<u64, StartError>;
     #[sabi(last_prefix_field)]
     fn forward(&self, publisher: u64, topic: RStr<'_>, body: RSlice<'_, u8>) -> RResult<(), RString>;
+    /// Since 1.1, as is the next one; a hub of 1.0 answers as it stands here.
+    fn open_signing_publisher(&self, _endpoint: RStr<'_>) -> RResult<u64, StartError> {
+        RResult::RErr(StartError { retryable: false, reason: CANNOT_SIGN.into() })
+    }
+    fn forward_signed(&self, _publisher: u64, _topic: RStr<'_>, _body: RSlice<'_, u8>) -> Failure {
+        Failure { kind: STOP, reserved: 0, retry_after: NO_DELAY, reason: CANNOT_SIGN.into() }
+    }
 }
+
+const CANNOT_SIGN: &str =
+    "this hub has plugin API 1.0, which cannot sign what is forwarded: install a newer hub";

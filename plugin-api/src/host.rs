@@ -7,7 +7,7 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use crate::abi;
-use crate::error::{PublishError, StartError};
+use crate::error::{Failure, PublishError, StartError};
 use crate::guard::guarded;
 
 /// The hub as one consumer sees it. Called from the consumer's thread and from threads of its own.
@@ -39,9 +39,21 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// The hub can not send it.
     fn forward(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), PublishError>;
+
+    /// As [`open_publisher`](Self::open_publisher), for messages that the hub signs.
+    ///
+    /// # Errors
+    /// The same, or the hub has nothing to sign with (fatal).
+    fn open_signing_publisher(&self, endpoint: &str) -> Result<PublisherId, StartError>;
+
+    /// Signs the body as the hub's signing relay, and sends it.
+    ///
+    /// # Errors
+    /// A [drop](Failure::drop) if it cannot be signed, a [retry](Failure::retry) if it cannot be sent.
+    fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure>;
 }
 
-/// A publisher that [`Host::open_publisher`] opened; the number means something to the host alone.
+/// A publisher that the host opened; the number means something to the host alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublisherId(pub u64);
 
@@ -99,17 +111,30 @@ impl abi::Host for Adapter {
     }
 
     fn open_publisher(&self, endpoint: RStr<'_>) -> RResult<u64, abi::StartError> {
-        guarded(|| self.0.open_publisher(endpoint.as_str()))
-            .unwrap_or_else(|panicked| Err(StartError::fatal(panicked)))
-            .map(|id| id.0)
-            .map_err(Into::into)
-            .into()
+        opened(|| self.0.open_publisher(endpoint.as_str()))
     }
 
     fn forward(&self, publisher: u64, topic: RStr<'_>, body: RSlice<'_, u8>) -> RResult<(), RString> {
         let forward = || self.0.forward(PublisherId(publisher), topic.as_str(), body.as_slice());
         sent(guarded(forward).unwrap_or_else(|panicked| Err(PublishError::new(panicked))))
     }
+
+    fn open_signing_publisher(&self, endpoint: RStr<'_>) -> RResult<u64, abi::StartError> {
+        opened(|| self.0.open_signing_publisher(endpoint.as_str()))
+    }
+
+    fn forward_signed(&self, publisher: u64, topic: RStr<'_>, body: RSlice<'_, u8>) -> abi::Failure {
+        let forward = || self.0.forward_signed(PublisherId(publisher), topic.as_str(), body.as_slice());
+        guarded(forward).unwrap_or_else(|panicked| Err(Failure::retry(panicked))).err().into()
+    }
+}
+
+fn opened(open: impl FnOnce() -> Result<PublisherId, StartError>) -> RResult<u64, abi::StartError> {
+    guarded(open)
+        .unwrap_or_else(|panicked| Err(StartError::fatal(panicked)))
+        .map(|id| id.0)
+        .map_err(Into::into)
+        .into()
 }
 
 fn sent(result: Result<(), PublishError>) -> RResult<(), RString> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::bridge::Context;
-use crate::error::{PublishError, StartError};
+use crate::error::{Failure, PublishError, StartError};
 use crate::message::Message;
 
 /// A consumer's handle of its hub. Cheap to clone; usable from any thread, also after the consumer's stop.
@@ -39,24 +39,41 @@ impl Hub {
     /// There is no such endpoint, or none of its addresses is free.
     pub fn publisher(&self, endpoint: &str) -> Result<Publisher, StartError> {
         let id = self.context.host.open_publisher(endpoint.into()).into_result()?;
-        Ok(Publisher { context: Arc::clone(&self.context), id })
+        Ok(Publisher { context: Arc::clone(&self.context), id, signs: false })
+    }
+
+    /// As [`publisher`](Self::publisher), but the hub signs each message on its way, with the key pair that the
+    /// operator gave it for that. A plugin never gets at the key.
+    ///
+    /// # Errors
+    /// The same, or the hub has no such key pair.
+    pub fn signing_publisher(&self, endpoint: &str) -> Result<Publisher, StartError> {
+        let id = self.context.host.open_signing_publisher(endpoint.into()).into_result()?;
+        Ok(Publisher { context: Arc::clone(&self.context), id, signs: true })
     }
 }
 
-/// Sends received messages on, as they are.
+/// Sends received messages on: as they are, or signed.
 #[derive(Clone)]
 pub struct Publisher {
     context: Arc<Context>,
     id: u64,
+    signs: bool,
 }
 
 impl Publisher {
-    /// Sends both frames of `message`, unchanged.
+    /// Sends both frames of `message` unchanged; or [signed](Hub::signing_publisher), as the Python fedmsg's signing
+    /// relay does: `crypto`, `signature` and `certificate` are set in the body, which is written anew, and a body
+    /// without a topic gets an envelope.
     ///
     /// # Errors
-    /// The hub could not send it. As a [`Failure`](crate::Failure) it is a retry.
-    pub fn forward(&self, message: &Message<'_>) -> Result<(), PublishError> {
-        sent(self.context.host.forward(self.id, message.topic().into(), message.body().into()))
+    /// A retry if the hub could not send it, a drop if it could not be signed.
+    pub fn forward(&self, message: &Message<'_>) -> Result<(), Failure> {
+        let (host, topic, body) = (&self.context.host, message.topic().into(), message.body().into());
+        if self.signs {
+            return Option::from(host.forward_signed(self.id, topic, body)).map_or(Ok(()), Err);
+        }
+        Ok(sent(host.forward(self.id, topic, body))?)
     }
 }
 

@@ -27,6 +27,7 @@ use std::marker::PhantomData;
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use message::Envelope;
 use serde_json::{Value, json};
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -53,8 +54,10 @@ pub struct Forwarded {
     pub endpoint: String,
     /// The first frame.
     pub topic: String,
-    /// The second frame.
+    /// The second frame, as the consumer got it.
     pub body: Vec<u8>,
+    /// Whether the hub was to sign it.
+    pub signed: bool,
 }
 
 /// Something that a consumer, or a library that it uses, logged.
@@ -206,6 +209,20 @@ impl Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn forwarded(
+        &self,
+        publisher: PublisherId,
+        topic: &str,
+        body: &[u8],
+        signed: bool,
+    ) -> Result<(), PublishError> {
+        let mut seen = self.willing()?;
+        let endpoint = usize::try_from(publisher.0).ok().and_then(|id| seen.publishers.get(id)).cloned();
+        let endpoint = endpoint.ok_or_else(|| PublishError::new("there is no such publisher"))?;
+        seen.forwarded.push(Forwarded { endpoint, topic: topic.to_owned(), body: body.to_owned(), signed });
+        Ok(())
+    }
+
     fn willing(&self) -> Result<MutexGuard<'_, Seen>, PublishError> {
         let seen = self.seen();
         seen.refusal.as_ref().map_or(Ok(()), |reason| Err(PublishError::new(reason)))?;
@@ -245,10 +262,15 @@ impl Host for Recorder {
     }
 
     fn forward(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), PublishError> {
-        let mut seen = self.willing()?;
-        let endpoint = usize::try_from(publisher.0).ok().and_then(|id| seen.publishers.get(id)).cloned();
-        let endpoint = endpoint.ok_or_else(|| PublishError::new("there is no such publisher"))?;
-        seen.forwarded.push(Forwarded { endpoint, topic: topic.to_owned(), body: body.to_owned() });
-        Ok(())
+        self.forwarded(publisher, topic, body, false)
+    }
+
+    fn open_signing_publisher(&self, endpoint: &str) -> Result<PublisherId, StartError> {
+        self.open_publisher(endpoint)
+    }
+
+    fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {
+        Envelope::parse(body).map_err(|error| Failure::drop(format_args!("it cannot be signed: {error}")))?;
+        Ok(self.forwarded(publisher, topic, body, true)?)
     }
 }

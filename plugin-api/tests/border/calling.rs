@@ -86,6 +86,23 @@ fn what_a_consumer_publishes_reaches_the_host_and_a_refusal_or_a_panic_there_com
 }
 
 #[test]
+fn what_a_consumer_forwards_signed_goes_to_the_host_and_its_answer_comes_back() {
+    let host = Arc::new(TestHost::default());
+    let relay = Library::open(plugin("relay")).unwrap();
+    let start = |config| relay.consumers()[0].start(config, Arc::clone(&host) as Arc<dyn Host>);
+    let mut relay = start(r#"{"sign":true,"outbound":"there"}"#).unwrap();
+    assert_eq!(relay.consume(&[delivery("{}")]).failure, None);
+    assert_eq!(host.lines(), ["sign for there", "sign org.example.thing for publisher 7"]);
+    let unsignable = answer(&mut relay, &delivery("[]"));
+    assert_eq!(unsignable, (FailureKind::Drop, "it is no object".to_owned(), None));
+    let unsent = answer(&mut relay, &delivery("away"));
+    assert_eq!(unsent, (FailureKind::Retry, "not published: nobody is there".to_owned(), None));
+    let exploded = answer(&mut relay, &delivery("explode"));
+    assert_eq!(exploded.0, FailureKind::Retry);
+    assert!(exploded.1.ends_with("the host exploded"), "{}", exploded.1);
+}
+
+#[test]
 fn several_instances_of_one_consumer_work_at_once_each_on_its_own_thread() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lines");

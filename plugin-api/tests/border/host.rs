@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use plugin_api::tracing::Level;
 use plugin_api::tracing::level_filters::LevelFilter;
-use plugin_api::{Host, LogRecord, PublishError, PublisherId, StartError};
+use plugin_api::{Failure, Host, LogRecord, PublishError, PublisherId, StartError};
 
 /// Remembers what it was asked, one line each.
 pub(crate) struct TestHost {
@@ -58,5 +58,20 @@ impl Host for TestHost {
 
     fn forward(&self, _: PublisherId, _: &str, _: &[u8]) -> Result<(), PublishError> {
         Err(PublishError::new("there is no publisher"))
+    }
+
+    fn open_signing_publisher(&self, endpoint: &str) -> Result<PublisherId, StartError> {
+        self.line(format!("sign for {endpoint}"));
+        Ok(PublisherId(7))
+    }
+
+    fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {
+        self.line(format!("sign {topic} for publisher {}", publisher.0));
+        match body {
+            b"{}" => Ok(()),
+            b"[]" => Err(Failure::drop("it is no object")),
+            b"away" => Err(PublishError::new("nobody is there").into()),
+            _ => panic!("the host exploded"),
+        }
     }
 }

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Repeats what publishers send to one endpoint on another, unchanged.
+//! Repeats what publishers send to one endpoint on another, unchanged or signed.
 
 use plugin_api::{Consumer, Failure, Hub, Message, Pattern, Publisher, StartError, export_plugin};
 use serde::Deserialize;
@@ -12,11 +12,13 @@ struct Config {
     inbound: String,
     /// The endpoint that subscribers connect to.
     outbound: String,
+    /// Whether the hub signs what is repeated.
+    sign: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { inbound: "relay_inbound".to_owned(), outbound: "relay_outbound".to_owned() }
+        Self { inbound: "relay_inbound".to_owned(), outbound: "relay_outbound".to_owned(), sign: false }
     }
 }
 
@@ -39,11 +41,12 @@ impl Consumer for Relay {
     }
 
     fn start(config: Config, hub: Hub) -> Result<Self, StartError> {
-        Ok(Self { outbound: hub.publisher(&config.outbound)? })
+        let open = if config.sign { Hub::signing_publisher } else { Hub::publisher };
+        Ok(Self { outbound: open(&hub, &config.outbound)? })
     }
 
     fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure> {
-        Ok(self.outbound.forward(message)?)
+        self.outbound.forward(message)
     }
 }
 
@@ -71,9 +74,26 @@ mod tests {
         let mut relay = Harness::<Relay>::start(json!({})).unwrap();
         let body = br#" { "topic" : "a",  "msg":NaN }"#;
         relay.deliver_as(&Delivery::new("some.topic", body, "relay_inbound")).unwrap();
-        let expected =
-            Forwarded { endpoint: "relay_outbound".into(), topic: "some.topic".into(), body: body.to_vec() };
+        let expected = Forwarded {
+            endpoint: "relay_outbound".into(),
+            topic: "some.topic".into(),
+            body: body.to_vec(),
+            signed: false,
+        };
         assert_eq!(relay.forwarded(), [expected]);
+    }
+
+    #[test]
+    fn the_hub_signs_if_the_operator_says_so_and_what_cannot_be_signed_is_dropped() {
+        let mut relay = Harness::<Relay>::start(json!({"sign": true})).unwrap();
+        relay.deliver("some.topic", json!({})).unwrap();
+        assert!(relay.forwarded()[0].signed);
+        let failure = relay.deliver_as(&Delivery::new("some.topic", b"[]", "relay_inbound")).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Drop);
+        assert_eq!(failure.reason(), "it cannot be signed: the body is not a JSON object");
+        assert_eq!(relay.forwarded(), []);
+        relay.refuse_to_publish(Some("the socket is full"));
+        assert_eq!(relay.deliver("some.topic", json!({})).unwrap_err().kind(), FailureKind::Retry);
     }
 
     #[test]

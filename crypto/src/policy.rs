@@ -94,7 +94,7 @@ impl RoutingPolicy {
         let mut problems = Vec::new();
         for (rule, names) in exact.chain(globs) {
             let rule = rule.to_owned();
-            if rule.is_empty() {
+            if rule.is_empty() || Pattern::new(&rule).is_nothing() {
                 problems.push(PolicyProblem::MatchesNothing { rule });
             } else if names.is_empty() {
                 problems.push(PolicyProblem::AllowsNobody { rule });
@@ -160,13 +160,31 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_in_brackets_is_a_glob_even_if_one_topic_alone_matches_it() {
+        let policy = policy(&[("org.[a]", &["bodhi"]), ("org.[unclosed", &["odd"])], false);
+        assert_eq!(policy.check("org.a", "bodhi"), Ok(()));
+        assert_eq!(policy.check("org.a", "shell"), Err(Reason::NotPermitted));
+        assert_eq!(policy.check("org.[a]", "shell"), Ok(()));
+        assert_eq!(policy.check("org.[unclosed", "shell"), Err(Reason::NotPermitted));
+    }
+
+    #[test]
     fn rules_without_effect_are_found() {
-        let policy = policy(&[("", &["x"]), ("a", &[]), ("b.*", &[]), ("c", &["x"])], false);
+        let rules: &[(&str, &[&str])] = &[
+            ("", &["x"]),
+            ("a", &[]),
+            ("b.*", &[]),
+            ("c", &["x"]),
+            ("d.[z-a]*", &["x"]),
+            ("e.[!z-a]", &["x"]),
+        ];
+        let policy = policy(rules, false);
         let mut found: Vec<String> = policy.problems().iter().map(ToString::to_string).collect();
         found.sort();
-        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found.len(), 4, "{found:?}");
         assert!(found[0].contains("no topic can match the rule \"\""));
-        assert!(found[1].contains("\"a\" lets nobody") && found[2].contains("\"b.*\" lets nobody"));
+        assert!(found[1].contains("no topic can match the rule \"d.[z-a]*\""));
+        assert!(found[2].contains("\"a\" lets nobody") && found[3].contains("\"b.*\" lets nobody"));
         assert_eq!(policy.check("anything", "x"), Ok(()), "the empty rule is none");
     }
 }

@@ -89,7 +89,7 @@ impl Verifier {
         if let Some(suppressed) = self.complaints.entry(rule).or_default().pass() {
             let msg_id = Envelope::parse(&message.body).ok().and_then(|envelope| envelope.msg_id());
             tracing::warn!(
-                endpoint = %message.endpoint, topic = %message.topic, msg_id = msg_id.as_deref(), cn, rule, reason,
+                endpoint = %message.endpoint, topic = &*message.topic, msg_id = msg_id.as_deref(), cn, rule, reason,
                 suppressed, "message not trusted: only consumers that do not validate get it"
             );
         }

@@ -51,6 +51,11 @@ impl Class {
         }
     }
 
+    /// Whether no character belongs to it.
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.negated && self.ranges.is_empty()
+    }
+
     /// Whether every character belongs to it.
     pub(crate) fn is_everything(&self) -> bool {
         self.negated && self.ranges.is_empty()

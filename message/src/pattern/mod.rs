@@ -61,7 +61,27 @@ impl Pattern {
     /// Whether it has no wildcard, and so matches no topic but its own text.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        matches!(&*self.tokens, [Token::Literal(_)])
+        // `[a]` matches one topic only, too, but that is `a`.
+        matches!(&*self.tokens, [Token::Literal(text)] if *text == self.text)
+    }
+
+    /// Whether no topic at all can match, because no character is in one of its classes.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.tokens.iter().any(|token| matches!(token, Token::One(class) if class.is_nothing()))
+    }
+
+    /// Whether no topic can match both, as far as their beginnings tell.
+    #[must_use]
+    pub fn excludes(&self, other: &Self) -> bool {
+        match (self.is_literal(), other.is_literal()) {
+            (true, _) => !other.matches(&self.text),
+            (_, true) => !self.matches(&other.text),
+            (false, false) => {
+                let (one, other) = (self.literal_prefix(), other.literal_prefix());
+                !one.starts_with(other) && !other.starts_with(one)
+            }
+        }
     }
 
     /// The pattern for all topics that begin with `text`, of which every `*` is dropped.

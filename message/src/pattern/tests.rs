@@ -80,6 +80,39 @@ fn the_literal_prefix_ends_at_the_first_wildcard() {
 }
 
 #[test]
+fn a_literal_is_its_own_one_topic() {
+    let literal: Vec<&str> = ["a.b", "a[b", "", "*", "a?", "[a]", "[ab]"]
+        .into_iter()
+        .filter(|g| Pattern::new(g).is_literal())
+        .collect();
+    assert_eq!(literal, ["a.b", "a[b"]);
+}
+
+#[test]
+fn patterns_that_nothing_matches_or_that_share_no_topic_are_told() {
+    let nothing: Vec<&str> = ["[z-a]", "a.[z-a]*", "[!z-a]", "", "[ab]"]
+        .into_iter()
+        .filter(|g| Pattern::new(g).is_nothing())
+        .collect();
+    assert_eq!(nothing, ["[z-a]", "a.[z-a]*"]);
+    for (one, other, excludes) in [
+        ("a.b", "a.b", false),
+        ("a.b", "a.c", true),
+        ("a.b", "a.*", false),
+        ("a.b", "*.c", true),
+        ("a.*", "b.*", true),
+        ("a.b.*", "a.*", false),
+        ("a.*", "*", false),
+        ("a.*", "", false),
+        ("a.x*", "a.y*", true),
+        ("*x", "*y", false), // They do, but not by their beginnings.
+    ] {
+        let (one, other) = (Pattern::new(one), Pattern::new(other));
+        assert_eq!([one.excludes(&other), other.excludes(&one)], [excludes; 2], "{one} and {other}");
+    }
+}
+
+#[test]
 fn prefix_matching_drops_stars_and_takes_the_rest_for_the_beginning() {
     let git = TopicMatching::Prefix.pattern("org.prod.git*");
     assert!(git.matches("org.prod.github"));

@@ -86,10 +86,10 @@ impl Anchors {
         }
     }
 
-    /// When the files' time ends.
+    /// When the files are valid.
     pub(crate) fn expiries(&self, files: &TrustFiles) -> Vec<Expiry> {
         let paths = [Some(&files.ca), files.crl.as_ref()].into_iter().flatten();
-        paths.zip(&self.valid).map(|(path, valid)| Expiry::new(path.clone(), valid.end)).collect()
+        paths.zip(&self.valid).map(|(path, valid)| Expiry::new(path.clone(), valid)).collect()
     }
 }
 

@@ -31,7 +31,13 @@ impl CertNames {
     /// # Errors
     /// It isn't listed.
     pub fn of_service(&self, prefix: &str) -> Result<&str, UnknownCertName> {
-        self.of(&format!("{prefix}.{}", hostname()))
+        self.of(&Self::key(prefix, &hostname()))
+    }
+
+    /// The key of a service on a host: only the first word of the host's name counts.
+    #[must_use]
+    pub fn key(service: &str, host: &str) -> String {
+        format!("{service}.{}", host.split('.').next().unwrap_or_default())
     }
 
     /// The name under a key as it stands: the signing relay's is `signing_relay`.
@@ -43,10 +49,10 @@ impl CertNames {
     }
 }
 
-/// The host's name up to its first dot.
-fn hostname() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    name.split('.').next().unwrap_or_default().to_owned()
+/// This host's name, in one word or in full, as the system has it.
+#[must_use]
+pub fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -55,16 +61,19 @@ mod tests {
 
     #[test]
     fn names_are_found_by_service_and_host() {
-        let names = [(format!("shell.{}", hostname()), "shell-here"), ("signing_relay".to_owned(), "relay")];
+        let names =
+            [(CertNames::key("shell", &hostname()), "shell-here"), ("signing_relay".to_owned(), "relay")];
         let names = CertNames::new(names.map(|(key, name)| (key, name.to_owned())).into());
         assert_eq!(names.of_service("shell").unwrap(), "shell-here");
         assert_eq!(names.of("signing_relay").unwrap(), "relay");
         let error = names.of_service("bodhi").unwrap_err();
-        assert_eq!(error.key, format!("bodhi.{}", hostname()));
+        assert_eq!(error.key, CertNames::key("bodhi", &hostname()));
     }
 
     #[test]
-    fn the_hosts_name_ends_at_its_first_dot() {
-        assert!(!hostname().is_empty() && !hostname().contains('.'));
+    fn of_the_hosts_name_the_first_word_counts() {
+        assert_eq!(CertNames::key("shell", "host01.example.org"), "shell.host01");
+        assert_eq!(CertNames::key("shell", "host01"), "shell.host01");
+        assert!(!hostname().is_empty());
     }
 }

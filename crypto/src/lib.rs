@@ -43,9 +43,11 @@ mod trust;
 mod validator;
 mod verdict;
 
-pub use certname::{CertNames, UnknownCertName};
-pub use development::{Development, DevelopmentError, DevelopmentFiles, make_development_ca};
-pub use expiry::Expiry;
+pub use certname::{CertNames, UnknownCertName, hostname};
+pub use development::{
+    Development, DevelopmentError, DevelopmentFiles, make_development_ca, revoke_development_certificates,
+};
+pub use expiry::{Expiry, Stage};
 pub use files::TrustFiles;
 pub use load::AnchorError;
 pub use policy::{PolicyProblem, RoutingPolicy};

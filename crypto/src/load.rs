@@ -54,7 +54,7 @@ fn read_ca(path: &Path) -> io::Result<X509> {
     X509::from_pem(&files::read(path)?).map_err(|_| invalid("it holds no certificate in PEM"))
 }
 
-fn read_crl(path: &Path) -> io::Result<X509Crl> {
+pub(crate) fn read_crl(path: &Path) -> io::Result<X509Crl> {
     X509Crl::from_pem(&files::read(path)?).map_err(|_| invalid("it holds no revocation list in PEM"))
 }
 

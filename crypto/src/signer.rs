@@ -86,22 +86,14 @@ impl Signer {
     /// # Errors
     /// [`SignerError`]; also when anybody but its owner may read or write the key.
     pub fn load(ssldir: &Path, certname: &str) -> Result<Self, SignerError> {
-        let key_path = ssldir.join(format!("{certname}.key"));
         let path = ssldir.join(format!("{certname}.crt"));
-        let key = private_key(&key_path)?;
-        let pem = files::read(&path).map_err(|source| SignerError::Read { path: path.clone(), source })?;
+        let (key, certificate) = key_pair(ssldir, certname)?;
         let unusable = || SignerError::NotACertificate { path: path.clone() };
-        let certificate = X509::from_pem(&pem).map_err(|_| unusable())?;
         let cn = common_name(&certificate).ok_or_else(unusable)?;
-        let end = validity(&certificate).map_err(|_| unusable())?.end;
-        let fits =
-            certificate.public_key().and_then(|public| Ok(public.public_eq(&*PKey::from_rsa(key.clone())?)));
-        if !fits.unwrap_or(false) {
-            return Err(SignerError::Mismatch { key: key_path, certificate: path });
-        }
+        let valid = validity(&certificate).map_err(|_| unusable())?;
         // What stands around it in the file is left out, as by Python.
         let certificate = token(&certificate.to_pem().map_err(|_| unusable())?);
-        Ok(Self { key, certificate, cn: cn.as_ref().into(), expiry: Expiry::new(path, end) })
+        Ok(Self { key, certificate, cn: cn.as_ref().into(), expiry: Expiry::new(path, &valid) })
     }
 
     /// Signs a message body, byte for byte as Python's `fedmsg.crypto.sign` and `fedmsg.encoding.dumps` do. A
@@ -136,6 +128,25 @@ impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer").field("cn", &self.cn).finish_non_exhaustive()
     }
+}
+
+/// `ssldir/certname.key` and `ssldir/certname.crt`, which belong together.
+pub(crate) fn key_pair(ssldir: &Path, certname: &str) -> Result<(Rsa<Private>, X509), SignerError> {
+    let key_path = ssldir.join(format!("{certname}.key"));
+    let path = ssldir.join(format!("{certname}.crt"));
+    let key = private_key(&key_path)?;
+    let certificate = read_certificate(&path)?;
+    let fits =
+        certificate.public_key().and_then(|public| Ok(public.public_eq(&*PKey::from_rsa(key.clone())?)));
+    match fits {
+        Ok(true) => Ok((key, certificate)),
+        _ => Err(SignerError::Mismatch { key: key_path, certificate: path }),
+    }
+}
+
+pub(crate) fn read_certificate(path: &Path) -> Result<X509, SignerError> {
+    let pem = files::read(path).map_err(|source| SignerError::Read { path: path.to_owned(), source })?;
+    X509::from_pem(&pem).map_err(|_| SignerError::NotACertificate { path: path.to_owned() })
 }
 
 fn private_key(path: &Path) -> Result<Rsa<Private>, SignerError> {

@@ -1,24 +1,20 @@
-//! An authority for trying things out: its certificate, key pairs, a revocation list, in one go.
+//! An authority for trying things out: its certificate, key pairs and a revocation list, made in one go. Here are the
+//! files; what stands in them is made in [`issue`].
 
-use std::fs::OpenOptions;
+mod issue;
+
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
-use openssl::rsa::Rsa;
-use openssl::x509::extension::{
-    AuthorityKeyIdentifier, BasicConstraints, CrlNumber, KeyUsage, SubjectKeyIdentifier,
-};
-use openssl::x509::{X509, X509Builder, X509CrlBuilder, X509Name, X509NameBuilder, X509RevokedBuilder};
+use openssl::x509::{CrlStatus, X509};
 use thiserror::Error;
 
-use crate::expiry::now;
+use self::issue::{Issued, Term};
+use crate::load::read_crl;
+use crate::signer::{SignerError, key_pair, read_certificate};
 
 /// What to make.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +27,13 @@ pub struct Development<'d> {
     pub revoked: &'d [&'d str],
     /// For how many days all of it is valid.
     pub days: u32,
+    /// Whether files that are there are replaced.
+    pub overwrite: bool,
 }
 
 impl Default for Development<'_> {
     fn default() -> Self {
-        Self { ca: "development CA", names: &[], revoked: &[], days: 365 }
+        Self { ca: "development CA", names: &[], revoked: &[], days: 365, overwrite: false }
     }
 }
 
@@ -48,19 +46,51 @@ pub struct DevelopmentFiles {
     pub crl: PathBuf,
 }
 
+impl DevelopmentFiles {
+    fn of(directory: &Path) -> Self {
+        Self { ca: directory.join("ca.crt"), crl: directory.join("crl.pem") }
+    }
+}
+
 /// Why there is no such authority.
 #[derive(Debug, Error)]
 pub enum DevelopmentError {
-    /// It can't name a file.
-    #[error("{0:?} cannot name a key pair: it would have to be a plain file name other than `ca`")]
+    /// It can't name a file, or no certificate can have it for its common name.
+    #[error(
+        "{0:?} cannot name a key pair: it would have to be a plain file name of at most {LONGEST_NAME} characters \
+         other than `ca`"
+    )]
     Name(String),
-    /// A file can't be written; one that is there is not replaced.
+    /// It would have to be overwritten.
+    #[error("{path} is there already; nothing was written")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file can't be written.
     #[error("cannot write {path}: {source}")]
     Write {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The files of an authority, or a certificate of its, can't be read.
+    #[error(transparent)]
+    Unusable(#[from] SignerError),
+    /// The revocation list can't be read.
+    #[error("cannot read the revocation list {path}: {source}")]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// Another authority made it.
+    #[error("{path} is not a certificate of this authority, which cannot revoke it")]
+    Foreign {
+        /// The certificate's file.
+        path: PathBuf,
     },
     /// OpenSSL failed.
     #[error("cannot make a certificate: {0}")]
@@ -73,128 +103,111 @@ impl From<ErrorStack> for DevelopmentError {
     }
 }
 
-/// Makes an authority and all that belongs to it in `directory`, which must exist. For development: whoever can read
-/// the directory can sign anything.
+/// Makes an authority and all that belongs to it in `directory`. For development: whoever can read the directory can
+/// sign anything.
 ///
 /// # Errors
-/// [`DevelopmentError`]; files made before it are left behind.
+/// [`DevelopmentError`]. Unless it says otherwise, files made before it are left behind.
 pub fn make_development_ca(
     directory: &Path,
     what: &Development<'_>,
 ) -> Result<DevelopmentFiles, DevelopmentError> {
-    let names = || what.names.iter().chain(what.revoked);
-    if let Some(name) = names().find(|name| !is_file_name(name)) {
-        return Err(DevelopmentError::Name((*name).to_owned()));
+    let names = || what.names.iter().chain(what.revoked).copied();
+    names().try_for_each(check_name)?;
+    let files = DevelopmentFiles::of(directory);
+    if !what.overwrite {
+        let pairs = names()
+            .chain(["ca"])
+            .flat_map(|name| [pair_file(directory, name, "key"), pair_file(directory, name, "crt")]);
+        if let Some(path) = pairs.chain([files.crl.clone()]).find(|path| path.exists()) {
+            return Err(DevelopmentError::Exists { path });
+        }
     }
-    let maker = Maker { directory, until: now() + i64::from(what.days) * DAY };
-    let ca = maker.pair("ca", what.ca, None)?;
-    for name in what.names {
-        maker.pair(name, name, Some(&ca))?;
-    }
+    fs::create_dir_all(directory)
+        .map_err(|source| DevelopmentError::Write { path: directory.to_owned(), source })?;
+    let term = Term::days(what.days)?;
+    let ca = issue::authority(what.ca, &term)?;
+    write_pair(directory, "ca", &ca)?;
     let mut revoked = Vec::new();
-    for name in what.revoked {
-        revoked.push(maker.pair(name, name, Some(&ca))?.certificate);
-    }
-    let crl = maker.revocation_list(&ca, &revoked)?;
-    Ok(DevelopmentFiles { ca: directory.join("ca.crt"), crl })
-}
-
-const DAY: i64 = 86_400;
-/// Certificates begin a little in the past, for hosts whose clocks are behind.
-const BEFORE: i64 = 3600;
-
-fn is_file_name(name: &str) -> bool {
-    !name.is_empty() && name != "ca" && !name.starts_with('.') && !name.contains(['/', '\0'])
-}
-
-struct Maker<'m> {
-    directory: &'m Path,
-    until: i64,
-}
-
-struct Pair {
-    certificate: X509,
-    key: PKey<Private>,
-}
-
-impl Maker<'_> {
-    /// A key and its certificate, by `issuer` or else by itself, and the files with both.
-    fn pair(&self, file: &str, cn: &str, issuer: Option<&Pair>) -> Result<Pair, DevelopmentError> {
-        let key = PKey::from_rsa(Rsa::generate(2048)?)?;
-        let certificate = self.certificate(cn, &key, issuer)?;
-        self.write(&format!("{file}.key"), 0o600, &key.private_key_to_pem_pkcs8()?)?;
-        self.write(&format!("{file}.crt"), 0o644, &certificate.to_pem()?)?;
-        Ok(Pair { certificate, key })
-    }
-
-    fn certificate(&self, cn: &str, key: &PKey<Private>, issuer: Option<&Pair>) -> Result<X509, ErrorStack> {
-        let subject = name(cn)?;
-        let mut serial = BigNum::new()?;
-        serial.rand(159, MsbOption::MAYBE_ZERO, false)?;
-        let mut builder = X509Builder::new()?;
-        builder.set_version(2)?;
-        builder.set_serial_number(&*serial.to_asn1_integer()?)?;
-        builder.set_subject_name(&subject)?;
-        builder.set_issuer_name(issuer.map_or(&*subject, |issuer| issuer.certificate.subject_name()))?;
-        builder.set_not_before(&*Asn1Time::from_unix(now() - BEFORE)?)?;
-        builder.set_not_after(&*Asn1Time::from_unix(self.until)?)?;
-        builder.set_pubkey(key)?;
-        let mut usage = KeyUsage::new();
-        let mut constraints = BasicConstraints::new();
-        match issuer {
-            None => {
-                usage.key_cert_sign().crl_sign();
-                constraints.critical().ca();
-            }
-            Some(_) => {
-                usage.digital_signature();
-            }
+    for name in names() {
+        let pair = issue::pair(name, &ca, &term)?;
+        write_pair(directory, name, &pair)?;
+        if what.revoked.contains(&name) {
+            revoked.push(issue::revocation(&pair.certificate)?);
         }
-        builder.append_extension(usage.critical().build()?)?;
-        builder.append_extension(constraints.build()?)?;
-        let context = builder.x509v3_context(issuer.map(|issuer| &*issuer.certificate), None);
-        let mut identifiers = vec![SubjectKeyIdentifier::new().build(&context)?];
-        if issuer.is_some() {
-            identifiers.push(AuthorityKeyIdentifier::new().keyid(true).build(&context)?);
-        }
-        for identifier in identifiers {
-            builder.append_extension(identifier)?;
-        }
-        builder.sign(issuer.map_or(key, |issuer| &issuer.key), MessageDigest::sha256())?;
-        Ok(builder.build())
     }
-
-    fn revocation_list(&self, ca: &Pair, revoked: &[X509]) -> Result<PathBuf, DevelopmentError> {
-        let began = Asn1Time::from_unix(now() - BEFORE)?;
-        let mut builder = X509CrlBuilder::new()?;
-        builder.set_issuer_name(ca.certificate.subject_name())?;
-        builder.set_last_update(&began)?;
-        builder.set_next_update(&*Asn1Time::from_unix(self.until)?)?;
-        for certificate in revoked {
-            let mut entry = X509RevokedBuilder::new()?;
-            entry.set_serial_number(certificate.serial_number())?;
-            entry.set_revocation_date(&began)?;
-            builder.add_revoked(entry.build())?;
-        }
-        let nobody = X509Builder::new()?;
-        let context = nobody.x509v3_context(Some(&ca.certificate), None);
-        builder.append_extension(AuthorityKeyIdentifier::new().keyid(true).build(&context)?)?;
-        builder.append_extension(CrlNumber::new(BigNum::from_u32(1)?)?.build()?)?;
-        builder.sign(&ca.key, MessageDigest::sha256())?;
-        self.write("crl.pem", 0o644, &builder.build()?.to_pem()?)
-    }
-
-    fn write(&self, name: &str, mode: u32, bytes: &[u8]) -> Result<PathBuf, DevelopmentError> {
-        let path = self.directory.join(name);
-        let write =
-            || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?.write_all(bytes);
-        write().map_err(|source| DevelopmentError::Write { path: path.clone(), source })?;
-        Ok(path)
-    }
+    write(&files.crl, PUBLIC, &issue::revocation_list(&ca, revoked, &term.until)?.to_pem()?)?;
+    Ok(files)
 }
 
-fn name(cn: &str) -> Result<X509Name, ErrorStack> {
-    let mut name = X509NameBuilder::new()?;
-    name.append_entry_by_nid(Nid::COMMONNAME, cn)?;
-    Ok(name.build())
+/// Puts further certificates on the revocation list of the authority in `directory`, and moves the new list into the
+/// old one's place, so that nobody ever reads half of it. Returns its path.
+///
+/// # Errors
+/// [`DevelopmentError`]; the list is as it was.
+pub fn revoke_development_certificates(
+    directory: &Path,
+    names: &[&str],
+) -> Result<PathBuf, DevelopmentError> {
+    let (key, certificate) = key_pair(directory, "ca")?;
+    let ca = Issued::new(key, certificate)?;
+    let path = DevelopmentFiles::of(directory).crl;
+    let old = read_crl(&path).map_err(|source| DevelopmentError::List { path: path.clone(), source })?;
+    let mut revoked = Vec::new();
+    for entry in old.get_revoked().into_iter().flatten() {
+        revoked.push(entry.to_owned()?);
+    }
+    for name in names {
+        check_name(name)?;
+        let file = pair_file(directory, name, "crt");
+        let certificate = read_certificate(&file)?;
+        if !is_of(&ca, &certificate) {
+            return Err(DevelopmentError::Foreign { path: file });
+        }
+        if matches!(old.get_by_cert(&certificate), CrlStatus::NotRevoked) {
+            revoked.push(issue::revocation(&certificate)?);
+        }
+    }
+    let until = ca.certificate.not_after();
+    write(&path, PUBLIC, &issue::revocation_list(&ca, revoked, until)?.to_pem()?)?;
+    Ok(path)
+}
+
+/// The longest common name that X.509 allows (RFC 5280, `ub-common-name`).
+const LONGEST_NAME: usize = 64;
+const SECRET: u32 = 0o600;
+const PUBLIC: u32 = 0o644;
+
+fn check_name(name: &str) -> Result<(), DevelopmentError> {
+    let is_good = (1..=LONGEST_NAME).contains(&name.chars().count())
+        && name != "ca"
+        && !name.starts_with('.')
+        && !name.contains(|c: char| c == '/' || c.is_control());
+    if is_good { Ok(()) } else { Err(DevelopmentError::Name(name.to_owned())) }
+}
+
+fn is_of(ca: &Issued, certificate: &X509) -> bool {
+    certificate.verify(&ca.key).unwrap_or(false)
+}
+
+fn pair_file(directory: &Path, name: &str, kind: &str) -> PathBuf {
+    directory.join(format!("{name}.{kind}"))
+}
+
+fn write_pair(directory: &Path, name: &str, pair: &Issued) -> Result<(), DevelopmentError> {
+    write(&pair_file(directory, name, "key"), SECRET, &pair.key.private_key_to_pem_pkcs8()?)?;
+    write(&pair_file(directory, name, "crt"), PUBLIC, &pair.certificate.to_pem()?)
+}
+
+/// By way of a new file: the permissions of one that was there don't count, and readers see the old one or the new.
+fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), DevelopmentError> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let write = || {
+        // Left behind by one that was killed.
+        drop(fs::remove_file(&new));
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?.write_all(bytes)?;
+        fs::rename(&new, path)
+    };
+    write().map_err(|source| DevelopmentError::Write { path: path.to_owned(), source })
 }

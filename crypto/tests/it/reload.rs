@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crypto::{Signer, TrustFiles, Validator};
+use crypto::{Signer, Stage, TrustFiles, Validator};
 use openssl::hash::MessageDigest;
 
 use crate::authority::{Authority, HOUR, replace};
@@ -119,17 +119,14 @@ fn a_certificate_found_good_is_good_no_longer_than_the_authority_lasts() {
 }
 
 #[test]
-fn what_ends_soon_is_told() {
+fn what_ends_soon_is_told_by_file() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), MessageDigest::sha256(), 10 * HOUR);
+    authority.revoke(&[], HOUR / 4);
     let expiries = validator(authority.files()).expiries().unwrap();
-    let within = |hours: u64| {
-        let soon = expiries.iter().filter(|expiry| expiry.is_within(Duration::from_secs(3600 * hours)));
-        soon.map(|expiry| expiry.file.file_name().unwrap().to_str().unwrap()).collect::<Vec<_>>()
-    };
-    assert_eq!(within(0), [""; 0]);
-    assert_eq!(within(2), ["crl.pem"]);
-    assert_eq!(within(11), ["ca.crt", "crl.pem"]);
+    let stages = expiries.iter().map(|expiry| (&*expiry.file, expiry.stage(Duration::MAX)));
+    let (ca, crl) = (folder.path().join("ca.crt"), folder.path().join("crl.pem"));
+    assert_eq!(stages.collect::<Vec<_>>(), [(&*ca, Stage::Valid), (&*crl, Stage::EndsSoon)]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crypto::{
     Development, DevelopmentError, SignError, Signer, SignerError, TrustFiles, make_development_ca,
+    revoke_development_certificates,
 };
 use message::EnvelopeError;
 use openssl::pkey::PKey;
@@ -108,11 +109,62 @@ fn a_development_authority_replaces_no_file_and_takes_no_odd_name() {
     development(folder.path());
     let before = fs::read(folder.path().join("ca.key")).unwrap();
     let again = make_development_ca(folder.path(), &Development::default()).unwrap_err();
-    assert!(matches!(again, DevelopmentError::Write { path, .. } if path.ends_with("ca.key")));
+    assert!(matches!(again, DevelopmentError::Exists { path } if path.ends_with("ca.key")));
     assert_eq!(fs::read(folder.path().join("ca.key")).unwrap(), before);
-    for name in ["", "ca", "../shell", ".shell", "a/b"] {
+    for name in ["", "ca", "../shell", ".shell", "a/b", "a\nb", &"n".repeat(65)] {
         let what = Development { names: &[name], ..Development::default() };
         let error = make_development_ca(folder.path(), &what).unwrap_err();
         assert!(matches!(error, DevelopmentError::Name(found) if found == name));
     }
+}
+
+#[test]
+fn a_development_authority_is_replaced_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let validator = validator(development(folder.path()));
+    let old = Signer::load(folder.path(), "shell").unwrap().sign(BODY.as_bytes()).unwrap();
+    let key = folder.path().join("shell.key");
+    chmod(&key, 0o644);
+    let what = Development { names: &["shell"], overwrite: true, ..Development::default() };
+    make_development_ca(folder.path(), &what).unwrap();
+    // The permissions of the key that was there don't count.
+    let new = Signer::load(folder.path(), "shell").unwrap().sign(BODY.as_bytes()).unwrap();
+    assert_eq!([rule(&validator, &old), rule(&validator, &new)], ["untrusted", "valid"]);
+}
+
+#[test]
+fn a_development_certificate_is_revoked_and_those_revoked_before_stay_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let validator = validator(development(folder.path()));
+    let rules = || {
+        ["shell", "other", "stolen"].map(|certname| {
+            let body = Signer::load(folder.path(), certname).unwrap().sign(BODY.as_bytes()).unwrap();
+            rule(&validator, &body)
+        })
+    };
+    assert_eq!(rules(), ["valid", "valid", "revoked"]);
+    // Twice is once.
+    revoke_development_certificates(folder.path(), &["shell", "stolen"]).unwrap();
+    revoke_development_certificates(folder.path(), &["shell"]).unwrap();
+    assert_eq!(rules(), ["revoked", "valid", "revoked"]);
+    let list = fs::read(folder.path().join("crl.pem")).unwrap();
+    let list = openssl::x509::X509Crl::from_pem(&list).unwrap();
+    assert_eq!(list.get_revoked().unwrap().len(), 2);
+}
+
+#[test]
+fn only_an_authority_can_revoke_and_only_its_own() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let revoke = |folder: &Path, name| revoke_development_certificates(folder, &[name]).unwrap_err();
+    assert!(matches!(revoke(folder.path(), "shell"), DevelopmentError::Unusable(SignerError::Read { .. })));
+    development(folder.path());
+    development(other.path());
+    fs::copy(other.path().join("shell.crt"), folder.path().join("shell.crt")).unwrap();
+    assert!(
+        matches!(revoke(folder.path(), "shell"), DevelopmentError::Foreign { path } if path.ends_with("shell.crt"))
+    );
+    assert!(matches!(revoke(folder.path(), "nobody"), DevelopmentError::Unusable(SignerError::Read { .. })));
+    assert!(matches!(revoke(folder.path(), "../shell"), DevelopmentError::Name(_)));
+    fs::write(folder.path().join("crl.pem"), "").unwrap();
+    assert!(matches!(revoke(folder.path(), "other"), DevelopmentError::List { .. }));
 }

@@ -7,6 +7,7 @@
 //! - `bad_messages`, `bad_plugins`, `bad_config`: what must not bring the hub down, and what must keep it from
 //!   starting
 //! - `interop`: both ways with the Python fedmsg
+//! - `describe`: what messages say to people, as fedmsg.meta says it
 //! - `volume`: a million messages
 //! - `kill`: the hub is killed again and again, and nothing is lost
 //! - `storage`: full disks, read-only disks, a hub that is suspended, two hubs with one journal
@@ -22,6 +23,7 @@ mod bad_messages;
 mod bad_plugins;
 mod damage;
 mod delivery;
+mod describe;
 mod flow;
 mod guide;
 mod interop;

@@ -55,3 +55,12 @@ need_python_fedmsg() {
         -r tests/python/requirements.txt
     echo "$want" > "$python/.installed"
 }
+
+# A subcommand of cargo's that makes packages, of that version, into target/cargo.
+need_cargo_tool() {
+    local tool=$1 version=$2
+    export PATH=$root/target/cargo/bin:$PATH
+    ! cargo install --list --root target/cargo | grep -qx "$tool v$version:" || return 0
+    say "installing $tool $version into target/cargo"
+    cargo install "$tool" --version "$version" --locked --quiet --root target/cargo
+}

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bus::{BusError, PublishError, Unsent};
+use crypto::DevelopmentError;
 use publish::{OpenError, SendError};
 use settings::Problems;
 use tracing::level_filters::LevelFilter;
@@ -56,6 +57,9 @@ pub enum Failure {
     /// A socket could not be opened, or failed.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// The certificates can't be made, or revoked.
+    #[error(transparent)]
+    Certificates(#[from] DevelopmentError),
     /// Standard input or output failed.
     #[error("cannot {action}: {source}")]
     Stream {
@@ -74,7 +78,7 @@ impl Failure {
     /// The numbers are the hub's, where they mean the same.
     fn code(&self) -> u8 {
         match self {
-            Self::Input(_) => 2,
+            Self::Input(_) | Self::Certificates(DevelopmentError::Name(_)) => 2,
             Self::Configuration(_)
             | Self::NoEndpoint { .. }
             | Self::Open(OpenError::NoEndpoint(_) | OpenError::Signing(_))
@@ -83,7 +87,7 @@ impl Failure {
             Self::NoRelay { .. }
             | Self::Unsent(_)
             | Self::Send(SendError::Publish(PublishError::NotConnected(_))) => 6,
-            Self::Open(_) | Self::Send(_) | Self::Bus(_) | Self::Stream { .. } => 1,
+            Self::Open(_) | Self::Send(_) | Self::Bus(_) | Self::Certificates(_) | Self::Stream { .. } => 1,
         }
     }
 }

@@ -62,7 +62,7 @@ pub enum DevelopmentError {
     )]
     Name(String),
     /// It would have to be overwritten.
-    #[error("{path} is there already; nothing was written")]
+    #[error("{path} is there already, and nothing is overwritten unless asked for")]
     Exists {
         /// The file.
         path: PathBuf,
@@ -149,6 +149,7 @@ pub fn revoke_development_certificates(
     directory: &Path,
     names: &[&str],
 ) -> Result<PathBuf, DevelopmentError> {
+    names.iter().copied().try_for_each(check_name)?;
     let (key, certificate) = key_pair(directory, "ca")?;
     let ca = Issued::new(key, certificate)?;
     let path = DevelopmentFiles::of(directory).crl;
@@ -158,7 +159,6 @@ pub fn revoke_development_certificates(
         revoked.push(entry.to_owned()?);
     }
     for name in names {
-        check_name(name)?;
         let file = pair_file(directory, name, "crt");
         let certificate = read_certificate(&file)?;
         if !is_of(&ca, &certificate) {

@@ -13,7 +13,7 @@ use openssl::x509::{X509, X509StoreContext};
 
 use crate::base64;
 use crate::certificate::{Identity, common_name, from_pem, validity};
-use crate::expiry::{Expiry, now};
+use crate::expiry::now;
 use crate::files::TrustFiles;
 use crate::load::{AnchorError, load};
 use crate::verdict::{Field, Reason, Rejection};
@@ -84,12 +84,6 @@ impl Anchors {
             Ok((false, error, depth)) => Err(broken(error.as_raw(), depth, error.error_string())),
             Err(_) => Err(Reason::Untrusted("it cannot be checked")),
         }
-    }
-
-    /// When the files are valid.
-    pub(crate) fn expiries(&self, files: &TrustFiles) -> Vec<Expiry> {
-        let paths = [Some(&files.ca), files.crl.as_ref()].into_iter().flatten();
-        paths.zip(&self.valid).map(|(path, valid)| Expiry::new(path.clone(), valid)).collect()
     }
 }
 

@@ -5,6 +5,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::expiry::Expiry;
+use crate::load::{AnchorError, load};
+
 /// Where the authority's certificate and its revocation list lie: `ca_cert_location` and `crl_location` of Python's
 /// configuration, as files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,16 @@ impl Fingerprint {
 pub(crate) type Fingerprints = [Option<Fingerprint>; 2];
 
 impl TrustFiles {
+    /// When the authority's certificate and the revocation list are valid.
+    ///
+    /// # Errors
+    /// One of them can't be loaded.
+    pub fn expiries(&self) -> Result<Vec<Expiry>, AnchorError> {
+        let (_, valid) = load(self)?;
+        let paths = [Some(&self.ca), self.crl.as_ref()].into_iter().flatten();
+        Ok(paths.zip(&valid).map(|(path, valid)| Expiry::new(path.clone(), valid)).collect())
+    }
+
     pub(crate) fn fingerprints(&self) -> Fingerprints {
         let look = |path: &Path| fs::metadata(path).ok().map(|metadata| Fingerprint::new(&metadata));
         [look(&self.ca), self.crl.as_deref().and_then(look)]

@@ -30,13 +30,13 @@ struct Glob {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyProblem {
     /// No topic is like that.
-    #[error("routing_policy: no topic can match the rule {rule:?}; remove it")]
+    #[error("routing_policy: no topic can match the rule {rule:?}")]
     MatchesNothing {
         /// The rule's topic or glob.
         rule: String,
     },
     /// It has no names.
-    #[error("routing_policy: the rule {rule:?} lets nobody send; name certificates in it, or remove it")]
+    #[error("routing_policy: the rule {rule:?} lets nobody send")]
     AllowsNobody {
         /// The rule's topic or glob.
         rule: String,

@@ -13,8 +13,12 @@ use openssl::rsa::Rsa;
 use openssl::x509::X509;
 use thiserror::Error;
 
+use crate::anchors::Anchors;
 use crate::certificate::{common_name, validity};
 use crate::expiry::Expiry;
+use crate::files::TrustFiles;
+use crate::load::AnchorError;
+use crate::verdict::Reason;
 use crate::{base64, files, pkcs1};
 
 /// A key pair that messages are signed with.
@@ -115,6 +119,16 @@ impl Signer {
     #[must_use]
     pub fn cn(&self) -> &str {
         &self.cn
+    }
+
+    /// Why those who go by these files don't believe what it signs, if they don't. What their routing policy says
+    /// does not count here.
+    ///
+    /// # Errors
+    /// The files can't be loaded.
+    pub fn rejected_by(&self, files: &TrustFiles) -> Result<Option<Reason>, AnchorError> {
+        let identity = Anchors::load(files)?.identity(&self.certificate);
+        Ok(identity.err().map(|rejection| rejection.reason))
     }
 
     /// When the certificate expires. It goes on signing then, but nobody believes it.

@@ -6,9 +6,7 @@ use std::time::Duration;
 use message::Envelope;
 use message::json::{self, Numbers};
 
-use crate::expiry::Expiry;
 use crate::files::TrustFiles;
-use crate::load::AnchorError;
 use crate::policy::RoutingPolicy;
 use crate::trust::Trust;
 use crate::verdict::{Field, Reason, Rejection, Verdict};
@@ -69,17 +67,6 @@ impl Validator {
         }
         self.policy.check(topic, &identity.cn).map_err(rejected)?;
         Ok(Arc::clone(&identity.cn))
-    }
-
-    /// When the authority's certificate and the revocation list end.
-    ///
-    /// # Errors
-    /// While one of them can't be loaded.
-    pub fn expiries(&self) -> Result<Vec<Expiry>, Arc<AnchorError>> {
-        match &self.trust.current().anchors {
-            Ok(anchors) => Ok(anchors.expiries(&self.trust.files)),
-            Err(error) => Err(Arc::clone(error)),
-        }
     }
 }
 

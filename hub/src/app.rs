@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use settings::{Configuration, Problems, Sources};
 
 use crate::catalogue::Catalogue;
+use crate::check::Severity;
 use crate::cli::{Cli, Command, Selection};
 use crate::exit::Exit;
 use crate::plan::Plan;
@@ -88,11 +89,11 @@ fn examine(
         Ok(plan) => {
             // A reader that went away, as in `fedmsg-hub check | head`, is no failure of the check.
             drop(check::describe(&mut anstream::stdout().lock(), configuration, &catalogue, &plan));
-            if plan.consumers.is_empty() {
-                complain(&format!(
-                    "warning: no consumer is enabled: this hub would do no work; {}",
-                    report::ENABLE
-                ));
+            for finding in check::findings(configuration, &plan) {
+                complain(&finding);
+                if finding.severity == Severity::Error && exit == Exit::Clean {
+                    exit = Exit::Config;
+                }
             }
         }
     }

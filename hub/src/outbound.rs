@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bus::{Context, EndpointName, Prefixes, Publish, Publisher};
-use crypto::{SignError, Signer};
+use crypto::{Expiry, SignError, Signer};
 use message::Envelope;
 use plugin_api::tracing::level_filters::LevelFilter;
 use plugin_api::{Failure, Host, LogRecord, PublishError, PublisherId, StartError};
@@ -48,6 +48,13 @@ impl Outbound {
     /// Whether a consumer could not start because an address is taken.
     pub fn address_taken(&self) -> bool {
         self.address_taken.load(Relaxed)
+    }
+
+    /// When the certificates are valid that were read to sign with.
+    pub fn expiries(&self) -> Vec<Expiry> {
+        let sender = lock(&self.sender);
+        let of_sender = sender.as_ref().and_then(Sender::expiry);
+        of_sender.into_iter().chain(self.signer.get().map(Signer::expiry)).cloned().collect()
     }
 
     /// Waits until the hub's own subscriptions have reached its own publishers, so that a message forwarded right

@@ -115,10 +115,12 @@ impl Housekeeping {
         &self.journal
     }
 
-    /// Works until `end` is closed.
-    pub fn run(&self, end: &Receiver<()>) {
+    /// Works until `end` is closed, and does something else each time, the first time at once.
+    pub fn run(&self, end: &Receiver<()>, mut something: impl FnMut()) {
+        something();
         while end.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
             self.tidy();
+            something();
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bus::{BusError, Context, Publish, PublishError, Publisher, Unsent};
-use crypto::{SignError, Signer};
+use crypto::{Expiry, SignError, Signer};
 use message::{Draft, Naming, Topic};
 use settings::{PublishMode, Settings, SigningError};
 
@@ -89,6 +89,12 @@ impl Sender {
             wait: settings.publish.wait,
             absent: None,
         })
+    }
+
+    /// When the certificate is valid that messages are signed with; `None` if they are not signed.
+    #[must_use]
+    pub fn expiry(&self) -> Option<&Expiry> {
+        self.signer.as_ref().map(Signer::expiry)
     }
 
     /// The topic of what `modname` publishes as `topic`.

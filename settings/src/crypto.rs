@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crypto::{CertNames, RoutingPolicy, Signer, SignerError, TrustFiles, UnknownCertName, Validator};
+use crypto::{
+    CertNames, RoutingPolicy, Signer, SignerError, TrustFiles, UnknownCertName, Validator, hostname,
+};
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
 
 /// `[crypto]`.
@@ -16,6 +20,11 @@ pub struct CryptoSettings {
     pub ca_cert_location: PathBuf,
     /// Its revocation list, in PEM; none if empty, and then nothing counts as revoked.
     pub crl_location: PathBuf,
+    /// The kinds of signatures that count.
+    pub validate_backends: Vec<Backend>,
+    /// So long before a certificate or the revocation list ends, it is told; never if zero.
+    #[serde(with = "duration")]
+    pub expiry_warning: Duration,
     /// Which certificates may send what: for a topic, or a glob, the common names of theirs.
     pub routing_policy: BTreeMap<String, BTreeSet<String>>,
     /// Whether topics that `routing_policy` doesn't list are closed to all, and not open to every certificate.
@@ -36,12 +45,48 @@ impl Default for CryptoSettings {
             validate_signatures: false,
             ca_cert_location: "/etc/pki/fedmsg/ca.crt".into(),
             crl_location: PathBuf::new(),
+            validate_backends: vec![Backend::X509],
+            expiry_warning: Duration::from_secs(30 * 24 * 3600),
             routing_policy: BTreeMap::new(),
             routing_nitpicky: false,
             sign_messages: false,
             ssldir: "/etc/pki/fedmsg".into(),
             certnames: BTreeMap::new(),
             cert_prefix: "fedmsg-hub".to_owned(),
+        }
+    }
+}
+
+/// A kind of signature, as Python's `crypto_validate_backends` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", rename_all = "lowercase")]
+pub enum Backend {
+    /// By a certificate.
+    X509,
+}
+
+/// A kind of signature that doesn't count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackendError {
+    /// Python's other one.
+    #[error(
+        "gpg is not supported: its signatures are over `msg` alone, so that anybody can put another topic, time and \
+         id around a signed message; let its senders sign with x509, and leave gpg out"
+    )]
+    Gpg,
+    /// Nobody knows it.
+    #[error("unknown backend {0:?}; the one there is, is x509")]
+    Unknown(String),
+}
+
+impl TryFrom<String> for Backend {
+    type Error = BackendError;
+
+    fn try_from(name: String) -> Result<Self, BackendError> {
+        match &*name {
+            "x509" => Ok(Self::X509),
+            "gpg" => Err(BackendError::Gpg),
+            _ => Err(BackendError::Unknown(name)),
         }
     }
 }
@@ -64,11 +109,37 @@ impl CryptoSettings {
         RoutingPolicy::new(self.routing_policy.clone(), self.routing_nitpicky)
     }
 
-    /// Tells whose word a message is. Its files are read when the first message comes.
+    /// The keys whose values cannot be, and what is wrong with them.
+    pub(crate) fn out_of_range(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let none = "names nothing, so that no signature would count; name \"x509\", or set \
+                    crypto.validate_signatures = false";
+        self.validate_backends.is_empty().then(|| ("validate_backends", none.to_owned())).into_iter()
+    }
+
+    /// What trust rests on.
+    #[must_use]
+    pub fn trust_files(&self) -> TrustFiles {
+        let crl = Some(self.crl_location.clone()).filter(|path| !path.as_os_str().is_empty());
+        TrustFiles { ca: self.ca_cert_location.clone(), crl }
+    }
+
+    /// Tells whose word a message is. Reads its files at once, and again when they have changed.
     #[must_use]
     pub fn validator(&self) -> Validator {
-        let crl = Some(self.crl_location.clone()).filter(|path| !path.as_os_str().is_empty());
-        Validator::new(TrustFiles { ca: self.ca_cert_location.clone(), crl }, self.policy())
+        Validator::new(self.trust_files(), self.policy())
+    }
+
+    /// The services that `certnames` has a key pair for on this host.
+    pub fn services_here(&self) -> impl Iterator<Item = &str> {
+        let host = hostname();
+        self.certnames.keys().filter_map(move |key| {
+            let service = key.rsplit_once('.').map_or(key.as_str(), |(service, _)| service);
+            let is_here = match service {
+                SIGNING_RELAY => key == service,
+                _ => *key == CertNames::key(service, &host),
+            };
+            is_here.then_some(service)
+        })
     }
 
     /// Signs for a service on this host, as `certnames` says; for the key `signing_relay`, as that.

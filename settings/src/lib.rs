@@ -21,7 +21,7 @@ mod sources;
 mod tree;
 
 pub use claim::{ConfigKey, ConfigKeyError, Switch};
-pub use crypto::{CryptoSettings, SIGNING_RELAY, SigningError};
+pub use crypto::{Backend, BackendError, CryptoSettings, SIGNING_RELAY, SigningError};
 pub use journal::{JournalMode, JournalSettings, WhenFull};
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

@@ -204,6 +204,9 @@ fn out_of_range(settings: &Settings, origins: &Origins) -> Vec<Problem> {
     for (key, message) in settings.journal.out_of_range() {
         wrong(&["journal", key], message);
     }
+    for (key, message) in settings.crypto.out_of_range() {
+        wrong(&["crypto", key], message);
+    }
     if settings.zmq.io_threads == 0 {
         wrong(&["zmq", "io_threads"], "must be at least 1".to_owned());
     }

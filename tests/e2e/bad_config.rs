@@ -43,6 +43,15 @@ fn each_mistake_is_named_with_file_line_and_key() {
         ),
         ("log.level = \"loud=very\"", "hub.toml:1: log.level: "),
         ("endpoints.a = \"tpc://localhost:1\"", "hub.toml:1: endpoints.a: "),
+        (
+            "[crypto]\nvalidate_backends = [\"x509\", \"gpg\"]",
+            "hub.toml:2: crypto.validate_backends.[1]: gpg is not supported: its signatures are over `msg` alone",
+        ),
+        (
+            "[crypto]\nvalidate_backends = [\"x508\"]",
+            "hub.toml:2: crypto.validate_backends.[0]: unknown backend \"x508\"; the one there is, is x509",
+        ),
+        ("[crypto]\nvalidate_backends = []", "hub.toml:2: crypto.validate_backends: names nothing"),
         ("[[zmq]]", "hub.toml:1: zmq"),
         ("hub = \"", "hub.toml:1: "),
     ] {

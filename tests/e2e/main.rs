@@ -6,6 +6,7 @@
 //! - `relay`: publishers, relay, subscribers
 //! - `bad_messages`, `bad_plugins`, `bad_config`: what must not bring the hub down, and what must keep it from
 //!   starting
+//! - `certificates`: those made for development, and what is said of those that are no good
 //! - `interop`: both ways with the Python fedmsg
 //! - `describe`: what messages say to people, as fedmsg.meta says it
 //! - `volume`: a million messages
@@ -21,6 +22,7 @@
 mod bad_config;
 mod bad_messages;
 mod bad_plugins;
+mod certificates;
 mod damage;
 mod delivery;
 mod describe;

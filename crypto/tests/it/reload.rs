@@ -60,7 +60,7 @@ fn files_that_are_missing_or_broken_are_read_as_soon_as_they_are_whole() {
     fs::remove_file(&ca).unwrap();
     let validator = validator(authority.files());
     assert_eq!(rule(&validator, &body), "ca_unavailable");
-    assert_eq!(validator.expiries().unwrap_err().path, ca);
+    assert_eq!(authority.files().expiries().unwrap_err().path, ca);
     replace(&ca, &ca_pem);
     assert_eq!(rule(&validator, &body), "valid");
     fs::remove_file(&crl).unwrap();
@@ -123,7 +123,7 @@ fn what_ends_soon_is_told_by_file() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), MessageDigest::sha256(), 10 * HOUR);
     authority.revoke(&[], HOUR / 4);
-    let expiries = validator(authority.files()).expiries().unwrap();
+    let expiries = authority.files().expiries().unwrap();
     let stages = expiries.iter().map(|expiry| (&*expiry.file, expiry.stage(Duration::MAX)));
     let (ca, crl) = (folder.path().join("ca.crt"), folder.path().join("crl.pem"));
     assert_eq!(stages.collect::<Vec<_>>(), [(&*ca, Stage::Valid), (&*crl, Stage::EndsSoon)]);

@@ -85,6 +85,19 @@ fn what_is_no_message_is_not_signed() {
 }
 
 #[test]
+fn a_signer_knows_whether_it_is_believed() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = development(folder.path());
+    let rejected = |certname, files: &TrustFiles| {
+        let reason = Signer::load(folder.path(), certname).unwrap().rejected_by(files).unwrap();
+        reason.map(|reason| reason.rule())
+    };
+    assert_eq!(rejected("shell", &files), None);
+    assert_eq!(rejected("stolen", &files), Some("revoked"));
+    assert_eq!(rejected("shell", &development(other.path())), Some("untrusted"));
+}
+
+#[test]
 fn the_key_is_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     development(folder.path());
@@ -95,12 +108,13 @@ fn the_key_is_not_shown() {
 #[test]
 fn a_development_authority_is_trusted_and_revokes() {
     let folder = tempfile::tempdir().unwrap();
-    let validator = validator(development(folder.path()));
+    let files = development(folder.path());
+    let validator = validator(files.clone());
     for (certname, expected) in [("shell", "valid"), ("other", "valid"), ("stolen", "revoked")] {
         let body = Signer::load(folder.path(), certname).unwrap().sign(BODY.as_bytes()).unwrap();
         assert_eq!(rule(&validator, &body), expected, "{certname}");
     }
-    assert_eq!(validator.expiries().unwrap().len(), 2);
+    assert_eq!(files.expiries().unwrap().len(), 2);
 }
 
 #[test]

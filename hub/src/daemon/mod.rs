@@ -3,6 +3,7 @@
 mod consumers;
 mod operator;
 mod receiving;
+mod reminder;
 mod signals;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use settings::{JournalMode, Settings};
 use self::consumers::Consumers;
 use self::operator::Operator;
 use self::receiving::{Needs, Receiving};
+use self::reminder::Reminder;
 use self::signals::Signals;
 use crate::consumer::{ConsumerName, Event};
 use crate::exit::Exit;
@@ -121,6 +123,7 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
         started = consumers.started(settings.hub.start_deadline) => started,
         () = signals.stop() => Err(StartUpError::Stopped),
     };
+    let mut reminder = Reminder::new(settings.crypto.clone(), validator.is_some(), Arc::clone(&outbound));
     let needs = Needs {
         validator,
         appender,
@@ -133,7 +136,7 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
         let receiving = Receiving::start(&context, plan, settings, needs)?;
         std::thread::Builder::new()
             .name("housekeeping".to_owned())
-            .spawn(move || housekeeping.run(&house_kept))
+            .spawn(move || housekeeping.run(&house_kept, || reminder.look()))
             .map_err(|error| StartUpError::System("start the housekeeping thread", error))?;
         outbound.settle(&plan.subscribed, &plan.prefixes(), SETTLE);
         let operator = Operator {

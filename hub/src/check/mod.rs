@@ -1,12 +1,28 @@
 //! `fedmsg-hub check`: says what would run, and what is wrong.
 
+mod finding;
+pub mod trust;
+
 use std::io::{self, Write};
 
 use settings::Configuration;
 
+pub use self::finding::{Finding, Severity};
 use crate::catalogue::Catalogue;
 use crate::plan::Plan;
-use crate::report::{short, topics};
+use crate::report::{ENABLE, short, topics};
+
+/// What somebody has to see to, though the hub would start.
+#[must_use]
+pub fn findings(configuration: &Configuration, plan: &Plan) -> Vec<Finding> {
+    let crypto = &configuration.settings().crypto;
+    let mut findings = trust::certificates(crypto, plan.validates());
+    findings.extend(trust::policy(crypto, plan));
+    if plan.consumers.is_empty() {
+        findings.push(Finding::warning("no consumer is enabled: this hub would do no work", ENABLE));
+    }
+    findings
+}
 
 /// Writes what is installed and what would run.
 ///

@@ -1,0 +1,166 @@
+//! What is wrong with the files that trust rests on, and with the routing policy. Also asked by the running hub, which
+//! tells of the files day by day.
+
+use std::io::ErrorKind;
+use std::time::{Duration, SystemTime};
+
+use crypto::{Expiry, PolicyProblem, Signer, SignerError, Stage};
+use jiff::Timestamp;
+use message::Pattern;
+use settings::{CryptoSettings, SigningError};
+
+use super::Finding;
+use crate::plan::{Plan, Trust};
+
+/// What to do about a certificate that the hub signs with.
+const RENEW: &str =
+    "get a new certificate from the authority, and restart the hub, which reads it at its start";
+
+/// What is wrong with the files of `[crypto]`, as far as this hub uses them: to validate, if it does, and to sign.
+#[must_use]
+pub fn certificates(crypto: &CryptoSettings, validates: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if validates {
+        match crypto.trust_files().expiries() {
+            Ok(expiries) => findings.extend(expiries.iter().filter_map(|expiry| {
+                ends(expiry, crypto.expiry_warning, "put the authority's new one in its place")
+            })),
+            Err(error) => {
+                findings.push(Finding::error(error, "put there, in PEM, what the authority gives out"));
+            }
+        }
+    }
+    for (signer, is_needed) in signers(crypto) {
+        match signer {
+            Ok(signer) => {
+                let ends = expiry(signer.expiry(), crypto.expiry_warning);
+                let rejected = || validates.then(|| not_believed(crypto, &signer)).flatten();
+                findings.extend(ends.or_else(rejected));
+            }
+            Err(error) => findings.extend(unusable(&error, is_needed)),
+        }
+    }
+    findings
+}
+
+/// What is to be told of a certificate that the hub signs with.
+#[must_use]
+pub fn expiry(expiry: &Expiry, warning: Duration) -> Option<Finding> {
+    ends(expiry, warning, RENEW)
+}
+
+fn ends(expiry: &Expiry, warning: Duration, mend: &str) -> Option<Finding> {
+    let file = expiry.file.display();
+    match expiry.stage(warning) {
+        Stage::Valid => None,
+        Stage::EndsSoon => {
+            let days = expiry.at.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 86_400;
+            Some(Finding::warning(
+                format_args!("{file} expires in {days} days, at {}", date(expiry.at)),
+                mend,
+            ))
+        }
+        Stage::Ended => {
+            Some(Finding::error(format_args!("{file} has expired, at {}", date(expiry.at)), mend))
+        }
+        Stage::NotYet => Some(Finding::error(
+            format_args!("{file} is not valid before {}", date(expiry.from)),
+            "look at this machine's clock, or at what made the file",
+        )),
+    }
+}
+
+fn date(time: SystemTime) -> String {
+    Timestamp::try_from(time)
+        .map_or_else(|_| "no time that can be told".to_owned(), |time| format!("{time:.0}"))
+}
+
+/// The key pairs that `certnames` has for this host, and whether the hub cannot do without.
+fn signers(crypto: &CryptoSettings) -> impl Iterator<Item = (Result<Signer, SigningError>, bool)> {
+    let own = crypto.sign_messages.then_some(crypto.cert_prefix.as_str());
+    let others = crypto.services_here().filter(move |service| Some(*service) != own);
+    let signer = |service: &str| crypto.signer(service);
+    own.map(move |own| (signer(own), true)).into_iter().chain(others.map(move |other| (signer(other), false)))
+}
+
+/// The same `certnames` may be on all hosts and serve all users: a pair that is not here, or not this user's, is
+/// nothing to worry about unless the hub has to sign with it.
+fn unusable(error: &SigningError, is_needed: bool) -> Option<Finding> {
+    let mend = match error {
+        SigningError::Unknown(_) => "or set crypto.sign_messages = false",
+        SigningError::Signer(SignerError::Exposed { .. }) => {
+            "and get another pair from the authority, for who has read the key can sign as this host"
+        }
+        SigningError::Signer(SignerError::Read { source, .. }) => match source.kind() {
+            ErrorKind::NotFound | ErrorKind::PermissionDenied if !is_needed => return None,
+            _ => "put the pair there for the user who runs the hub, or correct crypto.certnames",
+        },
+        SigningError::Signer(_) => "put the pair there that is the authority's, in PEM",
+    };
+    Some(Finding::error(error, mend))
+}
+
+/// Whether those who go by the same authority believe what is signed here.
+fn not_believed(crypto: &CryptoSettings, signer: &Signer) -> Option<Finding> {
+    let reason = signer.rejected_by(&crypto.trust_files()).ok()??;
+    let file = signer.expiry().file.display();
+    Some(Finding::error(format_args!("nobody believes what is signed with {file}: {reason}"), RENEW))
+}
+
+/// The rules of the routing policy that cannot do what they are there for.
+#[must_use]
+pub fn policy(crypto: &CryptoSettings, plan: &Plan) -> Vec<Finding> {
+    let rules: Vec<Pattern> = crypto.routing_policy.keys().map(|rule| Pattern::new(rule)).collect();
+    let validating = || plan.consumers.iter().filter(|consumer| consumer.trust == Trust::Signed);
+    // What comes by an inbound endpoint is not chosen by its topic.
+    let takes_all = validating().any(|consumer| !consumer.inbound.is_empty());
+    let topics: Vec<&Pattern> = validating().flat_map(|consumer| &consumer.topics).collect();
+    let mut findings: Vec<Finding> = crypto.policy().problems().iter().map(without_effect).collect();
+    if !plan.validates() {
+        if !rules.is_empty() {
+            findings.push(Finding::warning(
+                "crypto.routing_policy has no effect: no consumer of this hub validates signatures",
+                "set crypto.validate_signatures = true",
+            ));
+        }
+        return findings;
+    }
+    let unused = rules.iter().filter(|rule| !takes_all && topics.iter().all(|topic| topic.excludes(rule)));
+    findings.extend(some(unused).map(|rules| {
+        Finding::warning(
+            format_args!(
+                "crypto.routing_policy: no consumer that validates takes a topic of these rules: {rules}"
+            ),
+            "look whether they are spelt as topics are",
+        )
+    }));
+    let unlisted = topics.iter().copied().filter(|topic| rules.iter().all(|rule| rule.excludes(topic)));
+    findings.extend(some(unlisted).filter(|_| crypto.routing_nitpicky).map(|topics| {
+        Finding::warning(
+            format_args!("crypto.routing_nitpicky: no message can come for consumers' topics {topics}"),
+            "add rules for them to crypto.routing_policy",
+        )
+    }));
+    findings
+}
+
+fn without_effect(problem: &PolicyProblem) -> Finding {
+    let mend = match problem {
+        PolicyProblem::MatchesNothing { .. } => "remove it",
+        PolicyProblem::AllowsNobody { .. } => "name certificates in it, or remove it",
+    };
+    Finding::warning(format_args!("crypto.{problem}"), mend)
+}
+
+/// The patterns in words; the first of them, where there are many.
+fn some<'p>(patterns: impl Iterator<Item = &'p Pattern>) -> Option<String> {
+    const MANY: usize = 5;
+    let all: Vec<_> = patterns.map(|pattern| format!("{pattern:?}")).collect();
+    let more = all.len().saturating_sub(MANY);
+    let words = all.iter().take(MANY).cloned().collect::<Vec<_>>().join(" ");
+    match more {
+        _ if all.is_empty() => None,
+        0 => Some(words),
+        more => Some(format!("{words} and {more} more")),
+    }
+}

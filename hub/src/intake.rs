@@ -19,13 +19,14 @@ use journal::{Appender, Ending, Id, JournalError, Offset, Outcome, Record, Refus
 use message::{Router, Topic};
 
 use self::check::{Complaints, Refused};
-use self::verify::{TrustTally, Verifier};
+use self::verify::Verifier;
 use crate::consumer::{Handle, Order};
 use crate::mark::{self, INBOUND};
 use crate::outcome::{Rejected, RejectedCounters};
 use crate::plan::Trust;
 use crate::storage::Housekeeping;
 use crate::throttle::Throttle;
+use crate::trust::TrustTally;
 
 /// As many messages are taken from the sockets at once at most.
 const BATCH: usize = 256;
@@ -58,6 +59,12 @@ pub struct IntakeTally {
 }
 
 impl IntakeTally {
+    /// Nothing has come yet. Signatures are accounted for there.
+    #[must_use]
+    pub fn new(untrusted: Arc<TrustTally>) -> Self {
+        Self { untrusted, ..Self::default() }
+    }
+
     /// Messages taken off the bus, good and bad.
     pub fn messages(&self) -> u64 {
         self.messages.load(Relaxed)
@@ -354,7 +361,7 @@ impl<S: Subscribe> Intake<S> {
                 self.tally.rejected.add(Rejected::Unmatched, 1);
                 self.record(received, Some(Offset(offset)), Ending::Unmatched);
             }
-            if let Some(refusal) = self.verifier.as_mut().and_then(|verifier| verifier.refusal(message)) {
+            if let Some(refusal) = self.verifier.as_ref().and_then(|verifier| verifier.refusal(message)) {
                 self.record(received, Some(Offset(offset)), Ending::Rejected(refusal));
             }
         }

@@ -23,3 +23,4 @@ pub mod plan;
 pub mod report;
 pub mod storage;
 pub mod throttle;
+pub mod trust;

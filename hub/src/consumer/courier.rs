@@ -10,10 +10,11 @@ use journal::{Attempt, DeadLetter, Ending, Entry, Journal, JournalError, Offset}
 use plugin_api::{Delivery, Failure, FailureKind, Instance};
 
 use super::Consumer;
+use super::admission::Admission;
 use super::aside::{Aside, Failing};
 use super::backoff::Backoff;
 use super::options::OnRetry;
-use crate::mark;
+use super::share::Parcel;
 use crate::outcome::Dropped;
 use crate::throttle::Throttle;
 
@@ -52,7 +53,7 @@ impl Courier {
     /// Delivers these, in order. `passed` is told of each offset up to which all have an ending, or are set aside.
     pub(super) fn deliver(
         &mut self,
-        entries: &[Entry<'_>],
+        entries: &[Parcel<'_>],
         replayed: bool,
         mut passed: impl FnMut(Offset),
     ) -> Result<(), Cut> {
@@ -129,9 +130,20 @@ impl Courier {
                 continue;
             };
             for entry in message.iter() {
+                // Who validates may not have done so when the letter was made.
+                let admission = self.consumer.admit(&entry);
+                let signer = match &admission {
+                    Admission::AsNoted => None,
+                    Admission::Signed(by) => Some(&**by),
+                    Admission::Refused => {
+                        self.unbury(&failing)?;
+                        continue;
+                    }
+                };
+                let parcel = Parcel { entry, signer };
                 let started = Instant::now();
                 let consumed =
-                    self.instance.consume(&[delivery(&entry, failing.attempts + 1, failing.replayed)]);
+                    self.instance.consume(&[delivery(&parcel, failing.attempts + 1, failing.replayed)]);
                 let Some(failure) = consumed.failure.filter(|_| consumed.done == 0) else {
                     self.consumer.tally.finished.fetch_add(1, Relaxed);
                     self.unbury(&failing)?;
@@ -275,8 +287,8 @@ fn reason(failure: &Failure) -> String {
     }
 }
 
-fn delivery<'a>(entry: &Entry<'a>, attempt: u32, replayed: bool) -> Delivery<'a> {
-    let (verdict, signer) = mark::verdict(entry);
+fn delivery<'a>(entry: &Parcel<'a>, attempt: u32, replayed: bool) -> Delivery<'a> {
+    let (verdict, signer) = entry.signature();
     Delivery {
         topic: entry.topic(),
         body: entry.body(),

@@ -4,6 +4,7 @@
 //! `courier`, which hands them to an instance of the plugin until each has an ending; with several workers to a `pool` of
 //! couriers. The cursor passes a message when it has an ending, or is set `aside`.
 
+mod admission;
 mod aside;
 mod backoff;
 mod calls;
@@ -25,7 +26,6 @@ use std::time::SystemTime;
 
 use control::ReplayProgress;
 use crossbeam_channel::Sender;
-use crypto::Validator;
 use journal::{DeadLetter, Ending, Journal, Offset, Outcome};
 use plugin_api::loader::Declared;
 use plugin_api::{Host, StartError};
@@ -34,6 +34,7 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use self::calls::Calls;
 use self::options::ConsumerOptions;
 use crate::outcome::{Dropped, DroppedCounters};
+use crate::trust::Judge;
 
 /// The name of a consumer; unique in a hub.
 pub type ConsumerName = Arc<str>;
@@ -53,7 +54,7 @@ pub struct Consumer {
     /// Where its messages are.
     pub journal: Arc<Journal>,
     /// Checks what was not checked when it came; `None` if it takes messages of anybody.
-    pub validator: Option<Arc<Validator>>,
+    pub judge: Option<Arc<Judge>>,
     /// What all consumers are told.
     pub calls: Calls,
     /// What becomes of its messages.

@@ -18,7 +18,7 @@ use super::courier::{Courier, Cut};
 use super::options::Ordering;
 use super::pace::Pace;
 use super::runner::Hands;
-use super::share::{Share, Then};
+use super::share::{Picks, Share, Then};
 use super::{Consumer, Event};
 
 /// As many messages are with the workers at once at most.
@@ -131,6 +131,7 @@ impl Pool {
     /// Gives these of a batch to the workers.
     fn hand_out(&self, share: &Share, picks: &[usize], left: &Arc<AtomicUsize>) {
         let give = |queue, picks: Vec<usize>| {
+            let picks = Picks { places: picks, signers: share.picks.signers.clone() };
             let share = Share { batch: share.batch.clone(), picks, replayed: share.replayed };
             self.send(queue, Work::Share(share, Arc::clone(left)));
         };
@@ -176,9 +177,9 @@ impl Hands for Pool {
 
     fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut> {
         let entries: Vec<_> = share.batch.iter().collect();
-        let all: usize = share.picks.iter().map(|pick| entries[*pick].body().len()).sum();
-        self.typical_bytes = (all / share.picks.len().max(1)).max(1);
-        let mut steps = share.picks.chunks(STEP).peekable();
+        let all: usize = share.picks.places.iter().map(|pick| entries[*pick].body().len()).sum();
+        self.typical_bytes = (all / share.picks.places.len().max(1)).max(1);
+        let mut steps = share.picks.places.chunks(STEP).peekable();
         while let Some(picks) = steps.next() {
             let bytes = picks.iter().map(|pick| entries[*pick].body().len()).sum();
             let left = Arc::new(AtomicUsize::new(picks.len()));
@@ -288,8 +289,8 @@ impl Worker {
             };
             match work {
                 Ok(Work::Share(share, left)) => {
-                    let entries = share.entries();
-                    let mut rest = &*entries;
+                    let parcels = share.parcels();
+                    let mut rest = &*parcels;
                     while !rest.is_empty() {
                         // Another worker has ended the consumer.
                         if self.notice.ended.load(SeqCst) {

@@ -69,12 +69,8 @@ impl Replay {
             }
             match self.reader.poll(max)? {
                 Some(Next::Batch(batch)) => {
-                    let wanted = batch
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, entry)| self.offsets.contains(&entry.offset()) && wants.has(entry));
-                    let picks: Vec<usize> = wanted.map(|(place, _)| place).collect();
-                    self.listener.delivered.fetch_add(picks.len() as u64, Relaxed);
+                    let picks = wants.pick(&batch, &self.offsets);
+                    self.listener.delivered.fetch_add(picks.places.len() as u64, Relaxed);
                     let then = Then::Tell(Arc::clone(&self.listener), batch.end().min(self.offsets.end));
                     return Ok(Some((Share { batch, picks, replayed: true }, then)));
                 }

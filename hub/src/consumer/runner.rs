@@ -13,7 +13,7 @@ use super::options::LARGEST_BATCH;
 use super::pace::Pace;
 use super::pool::Pool;
 use super::replay::Replay;
-use super::share::{Share, Then};
+use super::share::{Picks, Share, Then};
 use super::wants::Wants;
 use super::{Consumer, Event, Order};
 use crate::plan::PlannedConsumer;
@@ -61,7 +61,7 @@ impl Hands for Own {
 
     fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut> {
         let begun = Instant::now();
-        self.courier.deliver(&share.entries(), share.replayed, |offset| then.some(offset))?;
+        self.courier.deliver(&share.parcels(), share.replayed, |offset| then.some(offset))?;
         then.all();
         self.pace.done(begun);
         Ok(())
@@ -117,7 +117,7 @@ impl Runner {
             Pool::start(&consumer, &reader.waker()).map(|pool| Box::new(pool) as _)
         };
         let Some(hands) = hands else { return };
-        let wants = Wants::new(planned, consumer.validator.clone());
+        let wants = Wants::new(planned, Arc::clone(&consumer));
         let (buried, replays, troubles) = Default::default();
         let mut reading =
             Reading { consumer, cursor, reader, wants, orders, hands, buried, replays, end: None, troubles };
@@ -233,7 +233,7 @@ impl Reading {
             Ok(Next::Batch(batch)) => {
                 let picks = self.picks(&batch);
                 let then = Then::Commit(self.cursor.clone(), batch.end());
-                if picks.is_empty() {
+                if picks.places.is_empty() {
                     self.hands.pass(then);
                     return Ok(());
                 }
@@ -252,13 +252,12 @@ impl Reading {
     }
 
     /// Which of these are for the consumer.
-    fn picks(&mut self, batch: &Batch) -> Vec<usize> {
-        let wanted = batch.iter().enumerate().filter(|(_, entry)| self.wants.has(entry));
-        let mut picks: Vec<usize> = wanted.map(|(place, _)| place).collect();
-        self.consumer.tally.received.fetch_add(picks.len() as u64, Relaxed);
+    fn picks(&mut self, batch: &Batch) -> Picks {
+        let mut picks = self.wants.pick(batch, &..);
+        self.consumer.tally.received.fetch_add(picks.places.len() as u64, Relaxed);
         if !self.buried.is_empty() {
             let first = batch.iter().map(|entry| entry.offset()).collect::<Vec<_>>();
-            picks.retain(|pick| !self.buried.remove(&first[*pick]));
+            picks.places.retain(|pick| !self.buried.remove(&first[*pick]));
         }
         picks
     }
@@ -270,7 +269,7 @@ impl Reading {
         let Some(replay) = self.replays.front_mut().filter(|_| room > 0) else { return Ok(()) };
         match replay.next(room.min(LARGEST_BATCH), &mut self.wants) {
             Ok(Some((share, then))) => {
-                self.consumer.tally.replayed.fetch_add(share.picks.len() as u64, Relaxed);
+                self.consumer.tally.replayed.fetch_add(share.picks.places.len() as u64, Relaxed);
                 self.hands.hand_over(share, then)
             }
             Ok(None) => {

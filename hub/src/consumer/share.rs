@@ -1,10 +1,14 @@
 //! Messages on their way to a consumer's instances, and what happens when all of them are dealt with.
 
+use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use journal::{Batch, Cursor, Entry, Offset};
+use plugin_api::Verdict;
 
 use super::replay::Listener;
+use crate::mark;
 
 /// Some messages of a batch.
 #[derive(Debug)]
@@ -12,22 +16,54 @@ pub(super) struct Share {
     /// What they are in.
     pub(super) batch: Batch,
     /// Which of them.
-    pub(super) picks: Vec<usize>,
+    pub(super) picks: Picks,
     /// They were asked for again.
     pub(super) replayed: bool,
 }
 
 impl Share {
     /// The messages.
-    pub(super) fn entries(&self) -> Vec<Entry<'_>> {
+    pub(super) fn parcels(&self) -> Vec<Parcel<'_>> {
         let mut all = self.batch.iter();
         let mut passed = 0;
-        let each = self.picks.iter().filter_map(|pick| {
-            let entry = all.nth(pick - passed);
+        let each = self.picks.places.iter().filter_map(|pick| {
+            let entry = all.nth(pick - passed)?;
             passed = pick + 1;
-            entry
+            Some(Parcel { entry, signer: self.picks.signers.get(pick).map(|signer| &**signer) })
         });
         each.collect()
+    }
+}
+
+/// Messages of a batch.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Picks {
+    /// Their places in it.
+    pub(super) places: Vec<usize>,
+    /// By place, who signed those of which that is known only now.
+    pub(super) signers: BTreeMap<usize, Arc<str>>,
+}
+
+/// A message, and what is known of its signature.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parcel<'s> {
+    pub(super) entry: Entry<'s>,
+    /// Whose signature was found valid after the message had come.
+    pub(super) signer: Option<&'s str>,
+}
+
+impl<'s> Parcel<'s> {
+    /// The verdict, and who signed the message.
+    pub(super) fn signature(&self) -> (Verdict, &'s str) {
+        self.signer.map_or_else(|| mark::verdict(&self.entry), |signer| (Verdict::Valid, signer))
+    }
+}
+
+impl<'s> Deref for Parcel<'s> {
+    type Target = Entry<'s>;
+
+    fn deref(&self) -> &Entry<'s> {
+        &self.entry
     }
 }
 

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use bus::EndpointName;
-use crypto::Validator;
-use journal::Entry;
-use message::Router;
-use plugin_api::Verdict;
+use std::ops::RangeBounds;
 
-use crate::intake::verify::verdict;
-use crate::mark::{self, INBOUND};
+use bus::EndpointName;
+use journal::{Batch, Entry, Offset};
+use message::Router;
+
+use super::Consumer;
+use super::admission::Admission;
+use super::share::Picks;
+use crate::mark::INBOUND;
 use crate::plan::PlannedConsumer;
 
 /// Which messages are for a consumer.
@@ -18,35 +20,33 @@ pub(super) struct Wants {
     /// `None` if it wants every topic, which needs no looking.
     topics: Option<Router<()>>,
     inbound: Vec<EndpointName>,
-    /// None if it takes messages of anybody.
-    validator: Option<Arc<Validator>>,
+    consumer: Arc<Consumer>,
 }
 
 impl Wants {
-    /// The messages whose topics match, and those that came by its own endpoints; if there is a validator, only those whose
-    /// signatures verify.
-    pub(super) fn new(planned: &PlannedConsumer, validator: Option<Arc<Validator>>) -> Self {
+    /// The messages whose topics match, and those that came by its own endpoints.
+    pub(super) fn new(planned: &PlannedConsumer, consumer: Arc<Consumer>) -> Self {
         let PlannedConsumer { topics, inbound, .. } = planned;
         let everything = topics.iter().any(|topic| matches!(topic.as_str(), "" | "*"));
         let patterns = || Router::new(topics.iter().map(|topic| (topic.clone(), ())).collect());
-        Self { topics: (!everything).then(patterns), inbound: inbound.clone(), validator }
+        Self { topics: (!everything).then(patterns), inbound: inbound.clone(), consumer }
     }
 
-    /// Whether it wants this one.
-    pub(super) fn has(&mut self, entry: &Entry<'_>) -> bool {
-        self.matches(entry) && self.trusts(entry)
-    }
-
-    fn trusts(&self, entry: &Entry<'_>) -> bool {
-        let Some(validator) = &self.validator else { return true };
-        match mark::verdict(entry).0 {
-            Verdict::Valid => true,
-            // Nobody wanted to know when it came.
-            Verdict::NotChecked => {
-                verdict(validator, entry.topic(), entry.body()).is_some_and(|verdict| verdict.is_valid())
+    /// Those of a batch that it wants and may have, of these offsets.
+    pub(super) fn pick(&mut self, batch: &Batch, offsets: &impl RangeBounds<Offset>) -> Picks {
+        let mut picks = Picks::default();
+        for (place, entry) in batch.iter().enumerate() {
+            if !offsets.contains(&entry.offset()) || !self.matches(&entry) {
+                continue;
             }
-            _ => false,
+            match self.consumer.admit(&entry) {
+                Admission::Refused => continue,
+                Admission::AsNoted => {}
+                Admission::Signed(by) => drop(picks.signers.insert(place, by)),
+            }
+            picks.places.push(place);
         }
+        picks
     }
 
     fn matches(&mut self, entry: &Entry<'_>) -> bool {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use crypto::Validator;
 use journal::{Journal, Offset, Start};
 use settings::{JournalMode, Settings};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -16,6 +15,7 @@ use crate::consumer::runner::Runner;
 use crate::consumer::{Calls, Consumer, ConsumerName, Event, Handle, Order, Tally};
 use crate::outbound::{ConsumerHost, Outbound};
 use crate::plan::{Plan, Trust};
+use crate::trust::Judge;
 
 /// The consumers' threads.
 pub(super) struct Consumers {
@@ -44,7 +44,7 @@ impl Consumers {
         plan: &Plan,
         settings: &Settings,
         journal: &Arc<Journal>,
-        validator: Option<&Arc<Validator>>,
+        judge: Option<&Arc<Judge>>,
         outbound: &Arc<Outbound>,
     ) -> Result<Self, StartUpError> {
         let (reports, events) = unbounded_channel();
@@ -73,7 +73,7 @@ impl Consumers {
                 options: planned.options.clone(),
                 host: Arc::new(ConsumerHost { consumer: name.clone(), outbound: Arc::clone(outbound) }),
                 journal: Arc::clone(journal),
-                validator: validator.filter(|_| planned.trust == Trust::Signed).cloned(),
+                judge: judge.filter(|_| planned.trust == Trust::Signed).cloned(),
                 calls: consumers.calls.clone(),
                 tally,
                 events: reports.clone(),

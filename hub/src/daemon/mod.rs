@@ -30,6 +30,7 @@ use crate::outcome::Rejected;
 use crate::plan::Plan;
 use crate::report;
 use crate::storage::{Housekeeping, Storage};
+use crate::trust::Judge;
 
 /// How long the hub waits for its own subscriptions to reach its own publishers, and for what was published to leave.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -112,8 +113,8 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     };
     report::unread(plan, &journal);
     let outbound = Arc::new(Outbound::new(context.clone(), settings.clone()));
-    let validator = plan.validates().then(|| Arc::new(settings.crypto.validator()));
-    let mut consumers = match Consumers::spawn(plan, settings, &journal, validator.as_ref(), &outbound) {
+    let judge = plan.validates().then(|| Arc::new(Judge::new(settings.crypto.validator())));
+    let mut consumers = match Consumers::spawn(plan, settings, &journal, judge.as_ref(), &outbound) {
         Ok(consumers) => consumers,
         Err(error) => return failed(&error),
     };
@@ -123,9 +124,9 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
         started = consumers.started(settings.hub.start_deadline) => started,
         () = signals.stop() => Err(StartUpError::Stopped),
     };
-    let mut reminder = Reminder::new(settings.crypto.clone(), validator.is_some(), Arc::clone(&outbound));
+    let mut reminder = Reminder::new(settings.crypto.clone(), judge.is_some(), Arc::clone(&outbound));
     let needs = Needs {
-        validator,
+        judge,
         appender,
         seen,
         housekeeping: Arc::clone(&housekeeping),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bus::{BusError, Context, Prefixes, Subscribe};
 use crossbeam_channel::Receiver;
-use crypto::Validator;
 use journal::{Appender, Seen};
 use message::Router;
 use settings::{JournalMode, Settings};
@@ -18,6 +17,7 @@ use crate::intake::{AtomicPhase, Intake, IntakeTally, Phase};
 use crate::plan::Plan;
 use crate::storage::Housekeeping;
 use crate::throttle::Throttle;
+use crate::trust::Judge;
 
 /// The intake's thread.
 pub(super) struct Receiving {
@@ -33,7 +33,7 @@ pub(super) struct Receiving {
 /// What the thread needs besides its endpoints.
 pub(super) struct Needs {
     /// None if nobody validates.
-    pub(super) validator: Option<Arc<Validator>>,
+    pub(super) judge: Option<Arc<Judge>>,
     pub(super) appender: Appender,
     pub(super) seen: Seen,
     pub(super) housekeeping: Arc<Housekeeping>,
@@ -62,9 +62,10 @@ impl Receiving {
         for endpoint in subscribed {
             subscriber.connect(endpoint, &prefixes)?;
         }
-        let (waker, phase, tally) = (subscriber.waker(), Arc::default(), Arc::<IntakeTally>::default());
-        let verifier =
-            needs.validator.map(|validator| Verifier::new(validator, Arc::clone(&tally.untrusted)));
+        let (waker, phase) = (subscriber.waker(), Arc::default());
+        let untrusted = needs.judge.as_ref().map(|judge| judge.tally()).unwrap_or_default();
+        let tally = Arc::new(IntakeTally::new(untrusted));
+        let verifier = needs.judge.map(Verifier::new);
         let (at_end, end) = oneshot::channel();
         let intake = Intake {
             subscriber,

@@ -1,0 +1,95 @@
+//! Whose word messages are, and an account of those that are to be distrusted: each is counted by endpoint and rule, and
+//! logged at a bounded rate.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bus::EndpointName;
+use crypto::{Validator, Verdict};
+use journal::Refusal;
+use message::Envelope;
+
+use crate::throttle::Throttle;
+
+/// Judges messages, for intake and for the consumers that come to what nobody had checked.
+pub struct Judge {
+    validator: Validator,
+    tally: Arc<TrustTally>,
+    complaints: Mutex<HashMap<&'static str, Throttle>>,
+}
+
+/// The messages that cannot be trusted since the hub started, by endpoint and rule. One that nobody had checked when it came
+/// is counted by each consumer that comes to it.
+#[derive(Debug, Default)]
+pub struct TrustTally(Mutex<BTreeMap<(EndpointName, &'static str), u64>>);
+
+impl TrustTally {
+    fn add(&self, endpoint: &EndpointName, rule: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((endpoint.clone(), rule)).or_default() += 1;
+    }
+
+    /// Each endpoint and rule that occurred, with its count.
+    #[must_use]
+    pub fn snapshot(&self) -> BTreeMap<(EndpointName, &'static str), u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `endpoint:rule=count` for each that occurred; nothing if none did.
+    #[must_use]
+    pub fn summary(&self) -> Option<String> {
+        let counts = self.snapshot();
+        let words: Vec<_> =
+            counts.iter().map(|((endpoint, rule), count)| format!("{endpoint}:{rule}={count}")).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+}
+
+/// The rule for a message without a signature; the others are [`crypto::Reason::rule`].
+const UNSIGNED: &str = "unsigned";
+
+impl Judge {
+    /// Goes by this validator.
+    #[must_use]
+    pub fn new(validator: Validator) -> Self {
+        Self { validator, tally: Arc::default(), complaints: Mutex::default() }
+    }
+
+    /// What it has counted.
+    #[must_use]
+    pub fn tally(&self) -> Arc<TrustTally> {
+        Arc::clone(&self.tally)
+    }
+
+    /// What is found out about a message; nothing if it is none.
+    #[must_use]
+    pub fn verdict(&self, topic: &str, body: &[u8]) -> Option<Verdict> {
+        let envelope = Envelope::parse(body).ok()?;
+        Some(self.validator.validate(topic, &envelope))
+    }
+
+    /// What is to be recorded of a message that is not to be trusted. It is counted and logged.
+    pub fn refusal(
+        &self,
+        endpoint: &EndpointName,
+        topic: &str,
+        body: &[u8],
+        verdict: &Verdict,
+    ) -> Option<Refusal> {
+        let (rule, reason, cn) = match verdict {
+            Verdict::Valid { .. } => return None,
+            Verdict::Unsigned => (UNSIGNED, "the message is not signed".to_owned(), None),
+            Verdict::Invalid { reason, cn } => (reason.rule(), reason.to_string(), cn.as_deref()),
+        };
+        self.tally.add(endpoint, rule);
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(suppressed) = complaints.entry(rule).or_default().pass() {
+            let msg_id = Envelope::parse(body).ok().and_then(|envelope| envelope.msg_id());
+            tracing::warn!(
+                %endpoint, topic, msg_id = msg_id.as_deref(), cn, rule, reason, suppressed,
+                "message not trusted: only consumers that do not validate get it"
+            );
+        }
+        Some(Refusal { endpoint: endpoint.as_str().to_owned(), reason: format!("{rule}: {reason}") })
+    }
+}

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Hub, Process, Recorder, Scratch, binary, python_fedmsg};
+use e2e::{Hub, HubBuilder, Process, Recorder, Scratch, binary, python_fedmsg};
 use serde_json::{Value, json};
 
 /// An address of this machine that nobody uses now.
@@ -14,16 +14,17 @@ fn free_address() -> String {
 }
 
 /// What goes over the bus in each test: text from all over Unicode, and numbers that are easily spoilt.
-const MSG: &str = r#"{"text": "snöwman ☃ 😀 \u007f \" \\ / \u0000", "n": [1, 1.0, 1e16, 1e-05, -0.0, 12345678901234567890123], "z": {"b": null, "a": true}}"#;
+pub(crate) const MSG: &str = r#"{"text": "snöwman ☃ 😀 \u007f \" \\ / \u0000", "n": [1, 1.0, 1e16, 1e-05, -0.0, 12345678901234567890123], "z": {"b": null, "a": true}}"#;
 
-struct Bus {
-    scratch: Scratch,
-    inbound: String,
-    outbound: String,
+/// A bus on TCP, as the Python programs want it.
+pub(crate) struct Bus {
+    pub(crate) scratch: Scratch,
+    pub(crate) inbound: String,
+    pub(crate) outbound: String,
 }
 
 impl Bus {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { scratch: Scratch::new(), inbound: free_address(), outbound: free_address() }
     }
 
@@ -57,24 +58,24 @@ impl Bus {
 
     /// Our hub with our relay, or with a recorder, or both.
     fn hub(&self, relay: bool, recorder: &Recorder) -> Hub {
-        Hub::builder(&self.scratch)
-            .plugin("relay")
-            .plugin("recorder")
-            .config(&format!(
-                r#"
+        self.builder(relay, recorder).start()
+    }
+
+    pub(crate) fn builder(&self, relay: bool, recorder: &Recorder) -> HubBuilder<'_> {
+        Hub::builder(&self.scratch).plugin("relay").plugin("recorder").config(&format!(
+            r#"
                 endpoints.relay_inbound = "{}"
                 endpoints.relay_outbound = "{}"
                 fedmsg.consumers.relay.enabled = {relay}
                 recorder = {{ enabled = true, path = "{}", bodies = true }}
                 "#,
-                self.inbound,
-                self.outbound,
-                recorder.path()
-            ))
-            .start()
+            self.inbound,
+            self.outbound,
+            recorder.path()
+        ))
     }
 
-    fn our_logger(&self, arguments: &[&str], input: &str) {
+    pub(crate) fn our_logger(&self, arguments: &[&str], input: &str) {
         let mut command = Command::new(binary("fedmsg-logger"));
         command.args(arguments).env("LOGNAME", "tester");
         // Where no hub of ours runs, nothing has written this file.
@@ -92,14 +93,14 @@ impl Bus {
         assert!(logger.status.success(), "{}", logger.stderr);
     }
 
-    fn python_logger(&self, arguments: &[&str], input: &str) {
+    pub(crate) fn python_logger(&self, arguments: &[&str], input: &str) {
         let mut command = python_fedmsg(&self.scratch, "fedmsg-logger", &self.python_config());
         command.args(arguments).env("LOGNAME", "tester");
         let logger = Process::run(&self.scratch, "python-logger", &mut command, input);
         assert!(logger.status.success(), "{}", logger.stderr);
     }
 
-    fn python(&self, command: &str, more: &Value, arguments: &[&str]) -> Process {
+    pub(crate) fn python(&self, command: &str, more: &Value, arguments: &[&str]) -> Process {
         let mut config = self.python_config();
         config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let mut python = python_fedmsg(&self.scratch, command, &config);
@@ -107,7 +108,7 @@ impl Bus {
     }
 
     /// Sends until somebody new answers: the Python programs do not say when they have subscribed.
-    fn knock(&self, answered: impl Fn(&str) -> bool) {
+    pub(crate) fn knock(&self, answered: impl Fn(&str) -> bool) {
         for n in 0..100 {
             let knock = format!("knock {n}");
             self.our_logger(&["--topic", "knock", "--message", &knock], "");

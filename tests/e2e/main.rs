@@ -9,6 +9,7 @@
 //! - `certificates`: those made for development, and what is said of those that are no good
 //! - `interop`: both ways with the Python fedmsg
 //! - `describe`: what messages say to people, as fedmsg.meta says it
+//! - `trust`: signatures, from a publisher's key to a consumer's verdict
 //! - `volume`: a million messages
 //! - `kill`: the hub is killed again and again, and nothing is lost
 //! - `storage`: full disks, read-only disks, a hub that is suspended, two hubs with one journal
@@ -36,5 +37,6 @@ mod relay;
 mod slow;
 mod stop;
 mod storage;
+mod trust;
 mod volume;
 mod workers;

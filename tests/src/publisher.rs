@@ -28,8 +28,19 @@ impl TestPublisher {
         let endpoint = Endpoint::new("test", [address.parse().expect("an address")]);
         let context = Context::new(&Options::default()).expect("a context");
         let (publisher, address) = context.bind_publisher(&endpoint).expect("a free address");
-        let ids = uuid::Uuid::new_v4().to_string();
-        Self { publisher, address, sent: 0, ids }
+        Self::new(publisher, address)
+    }
+
+    /// Connects to a relay.
+    pub fn connect(address: &str) -> Self {
+        let address: Address = address.parse().expect("an address");
+        let context = Context::new(&Options::default()).expect("a context");
+        let relay = Endpoint::new("relay", [address.clone()]);
+        Self::new(context.connect_publisher(&relay).expect("nobody has to be there"), address)
+    }
+
+    fn new(publisher: Publisher, address: Address) -> Self {
+        Self { publisher, address, sent: 0, ids: uuid::Uuid::new_v4().to_string() }
     }
 
     /// Where subscribers find it.
@@ -54,6 +65,12 @@ impl TestPublisher {
 
     /// Publishes an envelope around `msg`, a JSON text.
     pub fn publish(&mut self, topic: &str, msg: &str) {
+        let body = self.compose(topic, msg);
+        self.send(topic, &body);
+    }
+
+    /// The next message, unsent.
+    pub fn compose(&mut self, topic: &str, msg: &str) -> Vec<u8> {
         self.sent += 1;
         let topic = Topic::new(topic).expect("a topic");
         let draft = Draft {
@@ -64,7 +81,7 @@ impl TestPublisher {
             topic: &topic,
             username: "test",
         };
-        self.send(&topic, &draft.body().expect("JSON"));
+        draft.body().expect("JSON")
     }
 
     /// Publishes any two frames.

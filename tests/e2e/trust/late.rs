@@ -1,0 +1,98 @@
+//! Messages that nobody had checked when they came: a consumer that validates may come to them later.
+
+use std::process::Command;
+
+use e2e::{Hub, HubBuilder, Recorder, Scratch, TestPublisher};
+use serde_json::json;
+
+use super::{operate, publish_signed, rejected, signer, trust};
+
+fn validating<'s>(
+    scratch: &'s Scratch,
+    name: &'static str,
+    recorder: &Recorder,
+    more: &str,
+) -> HubBuilder<'s> {
+    Hub::builder(scratch)
+        .name(name)
+        .plugin("recorder")
+        .config(&format!("[answering]\nenabled = true\npath = \"{}\"\n{more}", recorder.path()))
+        .config(&trust())
+        .config("validate_signatures = true")
+}
+
+#[test]
+fn what_is_in_the_journal_unchecked_is_checked_when_a_consumer_that_validates_comes_to_it() {
+    let scratch = Scratch::new();
+    let (before, after) = (Recorder::listen(&scratch, "before"), Recorder::listen(&scratch, "after"));
+    let mut publisher = TestPublisher::default();
+    let mut hub = Hub::builder(&scratch).subscribed_to(&publisher).recorder(&before).start();
+    publisher.wait_for_subscriber("t");
+    publish_signed(&mut publisher, &signer("good"), "t", 0);
+    publisher.publish("t", &json!({"n": 1}).to_string());
+    publish_signed(&mut publisher, &signer("revoked"), "t", 2);
+    publish_signed(&mut publisher, &signer("other"), "t", 3);
+    let unchecked = before.wait_for(4);
+    assert!(unchecked.iter().all(|record| record["verdict"] == "NotChecked" && record["signer"].is_null()));
+    assert_eq!(hub.stop().code(), Some(0));
+
+    for workers in [1, 2] {
+        let name = ["alone", "shared"][workers - 1];
+        let state = scratch.join(&format!("{name}.state"));
+        let copied = Command::new("cp").arg("-r").arg(scratch.join("hub.state")).arg(state).status();
+        assert!(copied.unwrap().success());
+        let seen = after.all().len();
+        let more = format!("start = \"earliest\"\nworkers = {workers}");
+        let builder = validating(&scratch, name, &after, &more);
+        let state_dir = builder.state_dir();
+        let mut hub = builder.start();
+        let got: Vec<_> = after.wait_for(seen + 2).split_off(seen);
+        let of = |field: &str| Vec::from_iter(got.iter().map(|record| record[field].clone()));
+        assert_eq!(of("offset"), [0, 3]);
+        assert_eq!(of("verdict"), ["Valid", "Valid"]);
+        assert_eq!(of("signer"), ["good", "other"]);
+        assert_eq!(hub.stop().code(), Some(0));
+        assert_eq!(after.all().len(), seen + 2);
+        let said = hub.log().wait_for("intake stopped");
+        assert!(said.contains(r#"not_trusted="e:revoked=1 e:unsigned=1""#), "{said}");
+        let rejected = rejected(&scratch, &state_dir);
+        let rejected =
+            rejected.iter().map(|outcome| (outcome["offset"].clone(), outcome["endpoint"].clone()));
+        assert_eq!(Vec::from_iter(rejected), [(json!(1), json!("e")), (json!(2), json!("e"))]);
+    }
+}
+
+#[test]
+fn a_dead_letter_of_before_is_checked_before_it_is_delivered_again() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let retry = "max_attempts = 2\nretry_min = \"1ms\"\n";
+    let mut hub = Hub::builder(&scratch)
+        .subscribed_to(&publisher)
+        .plugin("recorder")
+        .config(&format!("[answering]\nenabled = true\npath = \"{}\"\n{retry}", recorder.path()))
+        .start();
+    publisher.wait_for_subscriber("t");
+    let poison = r#"{"answer": "retry", "times": 2}"#;
+    publisher.publish("t", poison);
+    let body = publisher.compose("t", poison);
+    publisher.send("t", &signer("good").sign(&body).unwrap());
+    publisher.publish("t", "{}");
+    recorder.wait_for(1);
+    assert_eq!(hub.stop().code(), Some(0));
+
+    let builder = validating(&scratch, "hub", &recorder, retry);
+    let state_dir = builder.state_dir();
+    let mut hub = builder.start();
+    operate(&scratch, &["dlq", "requeue", "--all"], &state_dir);
+    let got = recorder.wait_for(2);
+    assert_eq!(
+        (&got[1]["offset"], &got[1]["verdict"], &got[1]["signer"]),
+        (&json!(1), &json!("Valid"), &json!("good"))
+    );
+    assert_eq!(hub.stop().code(), Some(0));
+    assert_eq!(recorder.all().len(), 2);
+    let said = hub.log().wait_for("intake stopped");
+    assert!(said.contains(r#"not_trusted="e:unsigned=1""#), "{said}");
+}

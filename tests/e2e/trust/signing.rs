@@ -1,0 +1,164 @@
+//! What is signed here is believed by the real Python fedmsg, and keys that cannot be used are refused.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use crypto::hostname;
+use e2e::{Hub, Process, Recorder, Scratch, TestPublisher, binary};
+use serde_json::{Value, json};
+
+use super::{Python, pki, trust};
+use crate::interop::{Bus, MSG};
+
+/// A Python fedmsg-hub whose consumer validates, on our bus and on that of a publisher without a key.
+fn validating_python(bus: &Bus, recorder: &Recorder, stranger: &TestPublisher) -> Process {
+    let config = json!({
+        "endpoints": {"relay_outbound": [bus.outbound], "stranger": [stranger.address().to_string()]},
+        "recorder.enabled": true,
+        "recorder.path": recorder.path(),
+        "validate_signatures": true,
+        "crypto_backend": "x509",
+        "crypto_validate_backends": ["x509"],
+        "ca_cert_location": pki().join("ca.crt"),
+        "crl_location": pki().join("crl"),
+        "routing_policy": {},
+        "routing_nitpicky": false,
+    });
+    bus.python("fedmsg-hub", &config, &["--with-consumers=recorder:Recorder"])
+}
+
+fn has(recorder: &Recorder, text: &str) -> bool {
+    let found = |lines: &[String]| lines.iter().any(|line| line.contains(text)).then_some(());
+    recorder.lines().wait_within(Duration::from_millis(200), found).is_ok()
+}
+
+/// The record of the message with this end of its topic.
+fn record(recorder: &Recorder, topic: &str) -> Value {
+    recorder.wait_until(topic, |record| record["topic"].as_str().is_some_and(|it| it.ends_with(topic)))
+}
+
+#[test]
+fn what_our_relay_signs_is_believed_by_python_and_by_our_hub() {
+    let bus = Bus::new();
+    let (ours, pythons) = (Recorder::listen(&bus.scratch, "ours"), Recorder::listen(&bus.scratch, "pythons"));
+    let mut stranger = TestPublisher::default();
+    let mut hub = bus
+        .builder(true, &ours)
+        .config("fedmsg.consumers.relay.sign = true")
+        .config(&trust())
+        .config("validate_signatures = true\ncertnames.signing_relay = \"good\"")
+        .start();
+    assert!(hub.log().wait_for("signing what is forwarded").contains("cn=\"good\""));
+    let python_hub = validating_python(&bus, &pythons, &stranger);
+    bus.knock(|knock| has(&pythons, knock));
+    // It does validate.
+    stranger.wait_for_subscriber("org.");
+    stranger.publish("org.fedoraproject.dev.stranger", "{}");
+    python_hub.stdout.wait_for("Received invalid message");
+
+    bus.python_logger(&["--json-input", "--topic", "unsigned"], MSG);
+    let mut python = Python::connect(&bus.scratch, &bus.inbound);
+    python.publish(&json!({"modname": "logger", "topic": "revoked", "msg": {}, "key": "revoked"}));
+    python.publish(
+        &json!({"modname": "logger", "topic": "tampered", "msg": {}, "key": "good", "change": {"i": 9}}),
+    );
+    let mut bare = TestPublisher::connect(&bus.inbound);
+    bare.wait_for_subscriber("org.fedoraproject.dev.bare");
+    bare.send("org.fedoraproject.dev.bare", r#"{"log": "snöwman ☃"}"#.as_bytes());
+    for topic in ["unsigned", "revoked", "tampered", "bare"] {
+        let (theirs, our) = (record(&pythons, topic), record(&ours, topic));
+        assert_eq!(theirs["body"]["msg"], our["msg"], "{topic}");
+        assert_eq!(theirs["body"]["crypto"], "x509");
+        assert_eq!((&our["verdict"], &our["signer"]), (&json!("Valid"), &json!("good")), "{topic}");
+    }
+    assert_eq!(record(&ours, "unsigned")["msg"], serde_json::from_str::<Value>(MSG).unwrap());
+    assert_eq!(record(&ours, "bare")["msg"], json!({"log": "snöwman ☃"}));
+    assert_eq!(hub.stop().code(), Some(0));
+    assert!(pythons.all().iter().all(|record| record["topic"] != "org.fedoraproject.dev.stranger"));
+}
+
+#[test]
+fn what_plugins_and_the_logger_publish_is_signed_as_their_services_and_believed_by_python() {
+    let bus = Bus::new();
+    let (ours, pythons) = (Recorder::listen(&bus.scratch, "ours"), Recorder::listen(&bus.scratch, "pythons"));
+    let stranger = TestPublisher::default();
+    let host = hostname();
+    let sign = format!(
+        "{}validate_signatures = true\nsign_messages = true\n\
+         certnames = {{ \"fedmsg-hub.{host}\" = \"good\", \"shell.{host}\" = \"other\" }}",
+        trust()
+    );
+    let _hub = bus
+        .builder(true, &ours)
+        .plugin("misbehaving")
+        .config("misbehaving.publishes = { enabled = true, times = 1, topics = [\"*.logger.*\"] }")
+        .config(&sign)
+        .start();
+    let _python_hub = validating_python(&bus, &pythons, &stranger);
+    let config = bus.scratch.write("sign.toml", &sign);
+    let logger = |topic| {
+        let config = ["--config", config.to_str().unwrap()];
+        bus.our_logger(&[&config[..], &["--topic", topic, "--json-input"]].concat(), MSG);
+    };
+    // Nobody believes a knock, and so a real message has to do.
+    while !has(&pythons, "logger.knock") {
+        logger("knock");
+    }
+    logger("real");
+    let msg: Value = serde_json::from_str(MSG).unwrap();
+    for (topic, signer) in [("logger.real", "other"), ("misbehaving.echo", "good")] {
+        let (theirs, our) = (record(&pythons, topic), record(&ours, topic));
+        assert_eq!((&theirs["body"]["msg"], &our["msg"]), (&msg, &msg));
+        assert_eq!((&our["verdict"], &our["signer"]), (&json!("Valid"), &json!(signer)));
+    }
+}
+
+/// The configuration of a bus where everybody signs with a key pair that others may read.
+fn exposed(scratch: &Scratch) -> String {
+    for file in ["good.key", "good.crt"] {
+        fs::copy(pki().join(file), scratch.join(file)).unwrap();
+    }
+    fs::set_permissions(scratch.join("good.key"), PermissionsExt::from_mode(0o640)).unwrap();
+    format!(
+        "[endpoints]\nrelay_inbound = \"{}\"\nrelay_outbound = \"{}\"\n\
+         [fedmsg.consumers.relay]\nenabled = true\nsign = true\n\
+         [crypto]\nsign_messages = true\nssldir = \"{}\"\n\
+         certnames = {{ signing_relay = \"good\", \"shell.{}\" = \"good\" }}",
+        scratch.ipc("in"),
+        scratch.ipc("out"),
+        scratch.path().display(),
+        hostname()
+    )
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused() {
+    let scratch = Scratch::new();
+    let config = exposed(&scratch);
+    let mend = format!("chmod 600 {}", scratch.join("good.key").display());
+    let relay = Hub::builder(&scratch).plugin("relay").config(&config).run();
+    assert_eq!(relay.status.code(), Some(4));
+    assert!(relay.stderr.contains("consumer `relay` did not start"), "{}", relay.stderr);
+    assert!(relay.stderr.contains(&mend) && relay.stderr.contains("mode 0640"), "{}", relay.stderr);
+    let mut logger = Command::new(binary("fedmsg-logger"));
+    logger.args(["--message", "x"]).env("FEDMSG_CONFIG", scratch.join("hub.toml"));
+    let logger = Process::run(&scratch, "logger", &mut logger, "");
+    assert_eq!(logger.status.code(), Some(3), "{}", logger.stderr);
+    assert!(logger.stderr.contains(&mend) && logger.stderr.contains("mode 0640"), "{}", logger.stderr);
+}
+
+#[test]
+fn a_signing_relay_without_a_key_does_not_start_and_says_what_is_missing() {
+    let scratch = Scratch::new();
+    let config = exposed(&scratch).replace("signing_relay = \"good\", ", "");
+    let relay = Hub::builder(&scratch).plugin("relay").config(&config).run();
+    assert_eq!(relay.status.code(), Some(4));
+    assert!(relay.stderr.contains(r#"crypto.certnames has no "signing_relay": add it"#), "{}", relay.stderr);
+    let config = exposed(&scratch).replace("signing_relay = \"good\"", "signing_relay = \"absent\"");
+    let relay = Hub::builder(&scratch).plugin("relay").config(&config).run();
+    assert_eq!(relay.status.code(), Some(4));
+    assert!(relay.stderr.contains("crypto.ssldir: cannot read"), "{}", relay.stderr);
+    assert!(relay.stderr.contains("absent.key"), "{}", relay.stderr);
+}

@@ -33,6 +33,14 @@ need_openssl_build() {
         install_package perl "perl is missing or not whole, which OpenSSL is built with"
 }
 
+# What reads the manual pages and completions: the tests hold them against it.
+need_readers_of_the_manual() {
+    local program
+    for program in mandoc zsh fish; do
+        command -v $program >/dev/null || install_package $program "$program is missing, which the manual is checked with"
+    done
+}
+
 # Debian splits the means to make a virtual environment off its python3.
 need_venv() {
     command -v python3 >/dev/null || die "python3 is missing: apt-get install python3"

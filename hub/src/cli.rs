@@ -5,6 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::Operate;
+use crate::exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  fedmsg-hub check
+  fedmsg-hub
+  fedmsg-hub --config my.toml --with-consumers dummy --set log.level=debug
+  fedmsg-hub journal stats";
 
 /// Hands the messages of a fedmsg bus to consumer plugins.
 ///
@@ -18,7 +26,7 @@ use crate::command::Operate;
 /// SIGTERM and SIGINT stop it: what was received is handed out first, for at most `hub.drain_deadline`.
 /// A second one stops at once.
 #[derive(Debug, Parser)]
-#[command(name = "fedmsg-hub", version, after_help = crate::exit::HELP, max_term_width = 100)]
+#[command(name = "fedmsg-hub", version, after_help = format!("{EXAMPLES}\n\n{}", exit::HELP), max_term_width = 100)]
 pub struct Cli {
     /// Which configuration, plugins and consumers.
     #[command(flatten)]
@@ -32,8 +40,10 @@ pub struct Cli {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Run the hub (the default).
+    #[command(after_help = "Example:\n  fedmsg-hub run --plugin-dir target/release")]
     Run,
     /// Load everything, connect to nothing, and say what would run.
+    #[command(after_help = "Example:\n  fedmsg-hub check --config /etc/fedmsg/hub.toml")]
     Check,
     /// What operators do, on a running hub or a stopped one.
     #[command(flatten)]

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugin-api", &["message"]),
     ("hub", &["bus", "control", "crypto", "journal", "message", "plugin-api", "publish", "settings"]),
     ("tools", &["bus", "crypto", "message", "meta", "publish", "settings"]),
+    ("manual", &["hub", "tools"]),
     ("e2e", &["bus", "journal", "message"]),
     ("bench", &["e2e"]),
 ];

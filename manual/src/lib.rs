@@ -1,0 +1,22 @@
+//! The manual pages and shell completions of every command, made from their command lines: the option that a command
+//! has is the option that its page has. No command uses this crate: `scripts/man` writes the files, for packages to
+//! ship.
+#![forbid(unsafe_code)]
+
+mod page;
+mod tree;
+
+use clap::{Command, CommandFactory};
+
+pub use tree::write;
+
+/// The commands. A new one joins with a line here; a test says if it was forgotten.
+#[must_use]
+pub fn commands() -> Vec<Command> {
+    vec![
+        hub::cli::Cli::command(),
+        tools::certs::Cli::command(),
+        tools::logger::Cli::command(),
+        tools::tail::Cli::command(),
+    ]
+}

@@ -40,12 +40,14 @@ impl Access {
         })
     }
 
-    /// Asks, and has `each` take the lines of the answer, which are neither [`Reply::Done`] nor [`Reply::Error`]. The
-    /// answer ends when `each` fails.
+    /// Asks, and has `each` take the lines of the answer, which are none of [`Reply::Done`], [`Reply::Error`] and
+    /// [`Reply::Alive`]. The answer ends when `each` fails.
     ///
     /// # Errors
     /// Every [`ControlError`]; [`ControlError::Output`] has what `each` says.
     pub fn ask(&self, command: &Command, each: &mut Each<'_>) -> Result<(), ControlError> {
+        let each =
+            &mut |reply: Reply<'_>| if matches!(reply, Reply::Alive {}) { Ok(()) } else { each(reply) };
         match self {
             Self::Running(client) => {
                 let mut answer = client.ask(command)?;

@@ -4,10 +4,17 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::command::{Request, VERSION};
 use crate::server::path;
 use crate::{Command, ControlError, Reply};
+
+/// How long a hub may say nothing. One that works on an answer says something each [`BEAT`](crate::answer::BEAT).
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// A hub that runs.
 #[derive(Debug, Clone)]
@@ -32,32 +39,25 @@ impl Client {
     /// The hub that runs on this state directory; `None` if none does.
     ///
     /// # Errors
-    /// [`ControlError::NotPermitted`], [`ControlError::PathTooLong`], [`ControlError::Io`].
+    /// [`ControlError::NotPermitted`], [`ControlError::PathTooLong`], [`ControlError::Silent`], [`ControlError::Io`].
     pub fn find(state_directory: &Path) -> Result<Option<Self>, ControlError> {
         let client = Self { socket: path(state_directory)? };
         match client.connect() {
             Ok(_) => Ok(Some(client)),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
-                _ => Err(client.failure(error)),
+                _ => Err(failure(&client.socket, error)),
             },
         }
     }
 
     fn connect(&self) -> io::Result<UnixStream> {
-        UnixStream::connect(&self.socket)
-    }
-
-    fn failure(&self, source: io::Error) -> ControlError {
-        let socket = self.socket.clone();
-        match source.kind() {
-            io::ErrorKind::PermissionDenied => ControlError::NotPermitted { socket },
-            io::ErrorKind::NotFound
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe => ControlError::Gone,
-            _ => ControlError::Io { doing: "talk to", path: socket, source },
-        }
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        // Before it connects: that waits, too, for a hub that takes in nobody.
+        set_socket_timeout(&socket, Timeout::Send, Some(SILENCE))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(SILENCE))?;
+        connect(&socket, &SocketAddrUnix::new(&self.socket)?)?;
+        Ok(socket.into())
     }
 
     /// Asks.
@@ -76,9 +76,22 @@ impl Client {
                 _ => Ok(stream),
             }
         };
-        let stream = ask().map_err(|error| self.failure(error))?;
+        let stream = ask().map_err(|error| failure(&self.socket, error))?;
         let (socket, stream) = (self.socket.clone(), BufReader::with_capacity(1 << 16, stream));
         Ok(Answer { socket, stream, line: Vec::new(), over: false })
+    }
+}
+
+fn failure(socket: &Path, source: io::Error) -> ControlError {
+    let socket = socket.to_owned();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => ControlError::NotPermitted { socket },
+        io::ErrorKind::NotFound
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe => ControlError::Gone,
+        io::ErrorKind::WouldBlock => ControlError::Silent { socket, patience: SILENCE },
+        _ => ControlError::Io { doing: "talk to", path: socket, source },
     }
 }
 
@@ -86,7 +99,8 @@ impl Answer {
     /// The next line of it, which is neither [`Reply::Done`] nor [`Reply::Error`]; `None` behind the last one.
     ///
     /// # Errors
-    /// [`ControlError::Refused`]; [`ControlError::Gone`]; [`ControlError::NoAnswer`]; [`ControlError::Io`].
+    /// [`ControlError::Refused`]; [`ControlError::Gone`]; [`ControlError::Silent`]; [`ControlError::NoAnswer`];
+    /// [`ControlError::Io`].
     pub fn next_reply(&mut self) -> Result<Option<Reply<'_>>, ControlError> {
         if self.over {
             return Ok(None);
@@ -96,8 +110,7 @@ impl Answer {
         match read {
             Ok(_) if self.line.last() == Some(&b'\n') => {}
             Ok(_) => return Err(ControlError::Gone),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(ControlError::Gone),
-            Err(error) => return Err(ControlError::io("read from", &self.socket)(error)),
+            Err(error) => return Err(failure(&self.socket, error)),
         }
         let reply = serde_json::from_slice(&self.line)
             .map_err(|source| ControlError::NoAnswer { socket: self.socket.clone(), source })?;

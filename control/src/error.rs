@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use journal::JournalError;
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,17 @@ pub enum ControlError {
     /// The hub went away before it had answered.
     #[error("the hub ended the connection before it had answered: has it stopped?")]
     Gone,
+    /// The hub is there, and says nothing.
+    #[error(
+        "the hub at {socket} has said nothing for {patience:?}: its process is suspended, or hangs. Have it go on \
+         (kill -CONT), or end it (kill -KILL) and start it: what it has in its journal on disk is not lost"
+    )]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+        /// For how long.
+        patience: Duration,
+    },
     /// What came was no answer.
     #[error("{socket} does not answer as a hub does: {source}")]
     NoAnswer {

@@ -17,7 +17,7 @@
 //! ← {"done":{}}
 //! ```
 //!
-//! An `error` has a `code` that names a [`Refusal`]. What has an unknown field is refused. A client that closes its
+//! A line comes every two seconds at least: `alive` where there is nothing else to say. An `error` has a `code` that names a [`Refusal`]. What has an unknown field is refused. A client that closes its
 //! side is gone, and what went on for it ends.
 //!
 //! Reload, status and the level of the log will be commands of this socket, and methods of [`Hub`].

@@ -24,6 +24,8 @@ pub enum Exit {
     State = 7,
     /// No hub runs where a command needs one.
     NotRunning = 8,
+    /// The hub is there, and does not answer a command.
+    Silent = 9,
     /// Ctrl-C ended a command that could say how far it was.
     Interrupted = 130,
 }
@@ -40,6 +42,7 @@ Exit codes:
   6  the drain deadline passed, with a consumer that did not stop, or messages lost that were only in memory
   7  the state directory cannot be used, or another hub uses it
   8  no hub runs, and the command needs one
+  9  the hub is there, and does not answer
   130  ended by Ctrl-C";
 
 impl From<Exit> for ExitCode {

@@ -153,7 +153,9 @@ pub struct OutcomeFilter {
 }
 
 impl OutcomeFilter {
-    pub(crate) fn wants(&self, outcome: &Outcome) -> bool {
+    /// Whether this one is wanted.
+    #[must_use]
+    pub fn wants(&self, outcome: &Outcome) -> bool {
         let within = |offsets: &Range<Offset>| outcome.offset.is_some_and(|offset| offsets.contains(&offset));
         self.offsets.as_ref().is_none_or(within)
             && self.consumer.as_deref().is_none_or(|name| outcome.ending.consumer() == Some(name))

@@ -326,6 +326,17 @@ fn what_cannot_be_looked_at_is_said_with_a_mend() {
 }
 
 #[test]
+fn a_hub_that_is_suspended_is_not_waited_for() {
+    let bus = Bus::new();
+    let hub = bus.hub().recorder(&bus.recorder).start();
+    hub.process.signal(Signal::STOP);
+    let said = fails(&bus.scratch, 9, &["journal", "stats"]);
+    assert!(said.contains("kill -CONT"), "{said}");
+    hub.process.signal(Signal::CONT);
+    ok(&bus.scratch, &["journal", "stats"]);
+}
+
+#[test]
 fn a_journal_in_memory_is_shown_by_the_hub_that_has_it() {
     let mut bus = Bus::new();
     let mut hub = bus.hub().config("journal.mode = \"memory\"").recorder(&bus.recorder).start();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use journal::{Entry, GapCause};
 use message::Pattern;
 
-use super::{Each, Pace, tell};
+use super::{Beat, Each, Pace, tell};
 use crate::reply::{Gap, Message};
 use crate::view::{Piece, View};
 use crate::{Bound, ControlError, Reply, Span};
@@ -24,7 +24,7 @@ pub(crate) fn messages(
 ) -> Result<u64, ControlError> {
     let mut offsets = view.resolve(span)?;
     match (last, span.from) {
-        (Some(last), _) => offsets.start = start_of_last(view, &offsets, last, topics)?,
+        (Some(last), _) => offsets.start = start_of_last(view, &offsets, last, topics, each)?,
         (None, Some(Bound::Offset(from))) if from < offsets.start => {
             tell(each, Reply::Gap(Gap::new(from..offsets.start, GapCause::Retired)))?;
         }
@@ -69,13 +69,16 @@ fn start_of_last(
     offsets: &Range<u64>,
     mut last: u64,
     topics: &[Pattern],
+    each: &mut Each<'_>,
 ) -> Result<u64, ControlError> {
+    let mut beat = Beat::new();
     let (mut end, mut look) = (offsets.end, last.max(FIRST_LOOK));
     while last > 0 && end > offsets.start {
         let part = end.saturating_sub(look).max(offsets.start)..end;
         let mut found = VecDeque::new();
         for piece in view.pieces(part.clone()) {
             let Piece::Batch(batch) = piece? else { continue };
+            beat.tell(each)?;
             for entry in batch.iter().filter(|entry| is_wanted(entry, &part, topics)) {
                 if found.len() as u64 == last {
                     found.pop_front();

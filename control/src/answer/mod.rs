@@ -30,6 +30,26 @@ pub(crate) fn tell(each: &mut Each<'_>, reply: Reply<'_>) -> Result<(), ControlE
 /// How often progress is told.
 pub(crate) const PACE: Duration = Duration::from_millis(200);
 
+/// A hub that is at work says at least this often that it is. Clients give up after several times as long.
+pub(crate) const BEAT: Duration = Duration::from_secs(2);
+
+/// Says now and then that there is work under way whose end is not known.
+pub(crate) struct Beat(Instant);
+
+impl Beat {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn tell(&mut self, each: &mut Each<'_>) -> Result<(), ControlError> {
+        if self.0.elapsed() < BEAT {
+            return Ok(());
+        }
+        self.0 = Instant::now();
+        tell(each, Reply::Alive {})
+    }
+}
+
 /// Tells progress, but not too often.
 pub(crate) struct Pace {
     of: u64,
@@ -71,8 +91,14 @@ pub(crate) fn outcomes(
     if from.is_some() || to.is_some() {
         filter.offsets = Some(Offset(from.unwrap_or(0))..Offset(to.unwrap_or(u64::MAX)));
     }
-    for outcome in view.outcomes(filter)? {
-        tell(each, Reply::Outcome(outcome?.into()))?;
+    let mut beat = Beat::new();
+    // Filtered here, so that a search that finds nothing for long is heard of.
+    for outcome in view.outcomes(OutcomeFilter::default())? {
+        let outcome = outcome?;
+        beat.tell(each)?;
+        if filter.wants(&outcome) {
+            tell(each, Reply::Outcome(outcome.into()))?;
+        }
     }
     Ok(())
 }

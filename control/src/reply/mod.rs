@@ -41,6 +41,8 @@ pub enum Reply<'a> {
     Progress(Progress),
     /// How far a replay is.
     Replay(Replay),
+    /// Nothing new; the hub is at it. A hub that has nothing else to say for a while says this.
+    Alive {},
     /// That was all.
     Done {},
     /// It was not to be.

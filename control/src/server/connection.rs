@@ -11,6 +11,7 @@ use rustix::net::sockopt::socket_peercred;
 use serde::Deserialize;
 
 use super::{Clients, live};
+use crate::answer::BEAT;
 use crate::command::{Request, VERSION};
 use crate::view::View;
 use crate::{Command, ControlError, Hub, Refusal, Reply, answer};
@@ -35,6 +36,7 @@ pub(super) struct Connection {
 /// The lines of an answer.
 struct Lines<'a> {
     out: BufWriter<&'a UnixStream>,
+    flushed: Instant,
     clients: &'a Clients,
 }
 
@@ -46,7 +48,13 @@ impl Lines<'_> {
         }
         write(&mut self.out, reply)?;
         // Who waits for progress is to see it, and what came before it.
-        if matches!(reply, Reply::Progress(_) | Reply::Replay(_)) { self.out.flush() } else { Ok(()) }
+        let is_news = matches!(reply, Reply::Progress(_) | Reply::Replay(_) | Reply::Alive {});
+        if is_news || self.flushed.elapsed() >= BEAT { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.flushed = Instant::now();
+        self.out.flush()
     }
 }
 
@@ -64,7 +72,7 @@ impl Connection {
 
     pub(super) fn serve(&self, stream: &UnixStream) {
         let out = BufWriter::with_capacity(1 << 16, stream);
-        let mut lines = Lines { out, clients: &self.clients };
+        let mut lines = Lines { out, flushed: Instant::now(), clients: &self.clients };
         let last = match self.answer(stream, &mut lines) {
             Ok(()) => Reply::Done {},
             Err(_) if self.clients.are_dismissed() => Reply::Error(Refusal::Stopping),
@@ -93,8 +101,8 @@ impl Connection {
                 if !follow {
                     return Ok(());
                 }
-                lines.out.flush().map_err(ControlError::Output)?;
-                let each = &mut |reply: Reply<'_>| lines.add(&reply).and_then(|()| lines.out.flush());
+                lines.flush().map_err(ControlError::Output)?;
+                let each = &mut |reply: Reply<'_>| lines.add(&reply).and_then(|()| lines.flush());
                 live::follow(stream, journal, next, &topics, each)
             }
             Command::Outcomes { span, consumer } => answer::outcomes(view, &span, consumer, each),

@@ -11,7 +11,7 @@ use crossbeam_channel::{bounded, select};
 use journal::{DeadLetter, Journal, Next, Offset};
 use message::Pattern;
 
-use crate::answer::{Each, PACE, tell, tell_piece};
+use crate::answer::{BEAT, Each, PACE, tell, tell_piece};
 use crate::reply::{Replay, raw};
 use crate::view::{BATCH, Piece};
 use crate::{ControlError, Hub, ReplayProgress, Reply};
@@ -48,11 +48,15 @@ pub(super) fn follow(
     let mut reader = journal.reader(Offset(next));
     let waker = reader.waker();
     let work = || loop {
-        let piece = match reader.next_batch(BATCH, None)? {
+        let piece = match reader.next_batch(BATCH, Some(Instant::now() + BEAT))? {
             Next::Batch(batch) => Piece::Batch(batch),
             Next::Gap(gap) => Piece::Gap(raw(&gap.offsets), gap.cause),
             Next::Closed => return Ok(()),
-            Next::TimedOut | Next::Woken => return Err(ControlError::Gone),
+            Next::TimedOut => {
+                tell(each, Reply::Alive {})?;
+                continue;
+            }
+            Next::Woken => return Err(ControlError::Gone),
         };
         tell_piece(&piece, &(next..u64::MAX), topics, each)?;
     };
@@ -94,6 +98,7 @@ pub(super) fn replay(
                     Err(_) => return tell(each, reply(last)),
                 },
                 recv(gone) -> _ => return Err(ControlError::Gone),
+                default(BEAT) => {}
             }
             if told.elapsed() >= PACE {
                 tell(each, reply(last))?;

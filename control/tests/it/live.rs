@@ -25,7 +25,7 @@ fn read(mut answer: Answer) -> Receiver<Result<Value, Option<ControlError>>> {
     thread::spawn(move || {
         loop {
             let line = match answer.next_reply() {
-                Ok(Some(Reply::Progress(_))) => continue,
+                Ok(Some(Reply::Progress(_) | Reply::Alive {})) => continue,
                 Ok(Some(reply)) => Ok(serde_json::to_value(&reply).unwrap()),
                 Ok(None) => Err(None),
                 Err(error) => Err(Some(error)),
@@ -49,6 +49,20 @@ fn a_follower_gets_what_was_there_and_what_comes() {
     assert_eq!([next(), next()], [8, 9]);
     state.fill(2);
     assert_eq!([next(), next()], [10, 11]);
+}
+
+#[test]
+fn who_waits_is_told_that_the_hub_is_alive() {
+    let mut state = State::new();
+    state.fill(1);
+    state.hub.running.lock().unwrap().push("a".into());
+    let _server = state.serve();
+    let mut follower = state.client().ask(&follow(0)).unwrap();
+    assert!(matches!(follower.next_reply().unwrap(), Some(Reply::Alive {})));
+    let mut replay = state.client().ask(&replay()).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(replay.next_reply().unwrap(), Some(Reply::Replay(_))));
+    }
 }
 
 #[test]

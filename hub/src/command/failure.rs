@@ -87,6 +87,10 @@ impl Failure {
                 | ControlError::NotOwner { .. }
                 | ControlError::PathTooLong { .. },
             ) => Exit::State,
+            Self::Control(ControlError::Silent { .. })
+            | Self::ReplayBrokenOff { why: BrokenOff::ByHub(ControlError::Silent { .. }), .. } => {
+                Exit::Silent
+            }
             Self::NobodyToAsk => Exit::Usage,
             Self::Interrupted | Self::ReplayBrokenOff { why: BrokenOff::Interrupted, .. } => {
                 Exit::Interrupted

@@ -177,11 +177,20 @@ fn the_reference_has_every_exit_code_of_the_hub() {
 }
 
 #[test]
-fn the_guide_for_operators_has_every_reason_for_which_a_message_is_lost() {
+fn the_guide_for_operators_has_every_reason_for_which_a_message_is_lost_or_distrusted() {
     let guide = document("docs/guide/operators.md");
     let rejected = Rejected::ALL.iter().map(|reason| reason.word());
     for word in rejected.chain(Dropped::ALL.iter().map(|reason| reason.word())) {
         assert!(guide.contains(&format!("| `{word}` |")), "no row for {word}");
+    }
+    let source = fs::read_to_string(workspace().join("crypto/src/verdict.rs")).unwrap();
+    let (_, rules) = source.split_once("fn rule(&self)").unwrap();
+    let rules: Vec<_> =
+        rules.lines().filter_map(|line| line.split_once("=> \"")?.1.split('"').next()).collect();
+    assert!(rules.len() > 20, "{rules:?}");
+    let rows: Vec<_> = guide.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    for rule in rules.into_iter().chain(["unsigned"]) {
+        assert!(rows.iter().any(|row| row.contains(&format!("`{rule}`"))), "no row for {rule}");
     }
 }
 

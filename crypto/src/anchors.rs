@@ -100,3 +100,27 @@ fn broken(error: i32, depth: u32, words: &'static str) -> Reason {
         _ => Reason::Untrusted(words),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Development, make_development_ca};
+
+    #[test]
+    fn however_many_certificates_come_no_more_are_remembered_than_there_is_room_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let what = Development { names: &["shell"], ..Development::default() };
+        let files = make_development_ca(folder.path(), &what).unwrap();
+        let anchors = Anchors::load(&TrustFiles { ca: files.ca, crl: Some(files.crl) }).unwrap();
+        let pem = std::fs::read_to_string(folder.path().join("shell.crt")).unwrap();
+        let known = || anchors.trusted.lock().unwrap().len();
+        for n in 0..10_000 {
+            let text = format!("\"{}\"", openssl::base64::encode_block(format!("{n}\n{pem}").as_bytes()));
+            assert_eq!(&*anchors.identity(&text).unwrap().cn, "shell");
+            assert_eq!(known(), REMEMBERED.get().min(n + 1));
+        }
+        // What is not trusted takes nobody's place, nor any room.
+        anchors.identity("\"AAAA\"").unwrap_err();
+        assert_eq!(known(), REMEMBERED.get());
+    }
+}

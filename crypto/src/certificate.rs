@@ -41,23 +41,28 @@ pub(crate) struct Identity {
     pub(crate) valid: Range<i64>,
 }
 
-/// The first of the common names, as Python's cryptography decodes it.
+/// The first of the common names, as Python's cryptography decodes it. One that is longer than [`LONGEST_NAME`] is none.
 pub(crate) fn common_name(certificate: &X509) -> Option<Arc<str>> {
     let entry = certificate.subject_name().entries_by_nid(Nid::COMMONNAME).next()?;
-    text(entry).map(Arc::from)
+    text(entry).filter(|name| name.len() <= LONGEST_NAME).map(Arc::from)
 }
+
+/// Names are kept with messages, and logged. X.509 allows 64 characters; Python, any number.
+const LONGEST_NAME: usize = 1024;
 
 fn text(entry: &X509NameEntryRef) -> Option<String> {
     let raw = entry.data().as_slice();
+    // Not exact where OpenSSL's text is no UTF-8.
     let decoded = entry.data().to_string().ok()?;
-    if decoded.as_bytes() == raw {
+    let exact = raw == decoded.as_bytes()
+        || raw.iter().copied().eq(decoded.encode_utf16().flat_map(u16::to_be_bytes))
+        || raw.iter().copied().eq(decoded.chars().flat_map(|c| u32::from(c).to_be_bytes()));
+    if exact {
         return Some(decoded);
     }
-    // OpenSSL takes a TeletexString for Latin-1, and cryptography for UTF-8. The rest are characters of two or four
-    // bytes, which both decode alike.
+    // OpenSSL takes a string of bytes for Latin-1, and cryptography for UTF-8.
     let bytewise = decoded.chars().count() == raw.len();
-    let text = if bytewise { String::from_utf8(raw.to_vec()).ok()? } else { decoded };
-    (!text.contains(char::REPLACEMENT_CHARACTER)).then_some(text)
+    if bytewise { String::from_utf8(raw.to_vec()).ok() } else { None }
 }
 
 /// When the certificate is valid, seconds since 1970.

@@ -103,8 +103,8 @@ pub enum Reason {
     /// The key in the certificate is of another kind than fedmsg signs with.
     #[error("the signer's key is not RSA")]
     NotRsa,
-    /// The certificate names nobody.
-    #[error("the signer's certificate has no common name")]
+    /// The certificate names nobody, or by a name that is no text or longer than 1,024 bytes.
+    #[error("the signer's certificate has no usable common name")]
     NoCommonName,
     /// The message isn't what was signed, or another key signed it.
     #[error("the signature is not that of the message")]

@@ -48,6 +48,9 @@ impl TrustTally {
 /// The rule for a message without a signature; the others are [`crypto::Reason::rule`].
 const UNSIGNED: &str = "unsigned";
 
+/// As many characters of a `msg_id` are logged.
+const LONGEST_SHOWN: usize = 100;
+
 impl Judge {
     /// Goes by this validator.
     #[must_use]
@@ -85,6 +88,8 @@ impl Judge {
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(suppressed) = complaints.entry(rule).or_default().pass() {
             let msg_id = Envelope::parse(body).ok().and_then(|envelope| envelope.msg_id());
+            // The sender may have made it as long as the message.
+            let msg_id = msg_id.map(|id| id.chars().take(LONGEST_SHOWN).collect::<String>());
             tracing::warn!(
                 %endpoint, topic, msg_id = msg_id.as_deref(), cn, rule, reason, suppressed,
                 "message not trusted: only consumers that do not validate get it"

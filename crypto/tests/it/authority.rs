@@ -58,9 +58,14 @@ impl Authority {
 
     /// Puts another revocation list in the place of the present one.
     pub(crate) fn revoke(&self, revoked: &[&X509], lasts: i64) {
+        self.revoke_from(-HOUR, revoked, lasts);
+    }
+
+    /// The same with a list that counts so many seconds from now.
+    pub(crate) fn revoke_from(&self, from: i64, revoked: &[&X509], lasts: i64) {
         let mut builder = X509CrlBuilder::new().unwrap();
         builder.set_issuer_name(self.certificate.subject_name()).unwrap();
-        builder.set_last_update(&at(-HOUR)).unwrap();
+        builder.set_last_update(&at(from)).unwrap();
         builder.set_next_update(&at(lasts)).unwrap();
         for certificate in revoked {
             let mut entry = X509RevokedBuilder::new().unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod authority;
+mod hostile;
 mod reload;
 mod signer;
 mod system_policy;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crypto::{Signer, Stage, TrustFiles, Validator};
 use openssl::hash::MessageDigest;
+use rustix::fs::{CWD, FileType, Mode};
 
 use crate::authority::{Authority, HOUR, replace};
 use crate::{BODY, rule, validator};
@@ -69,6 +70,52 @@ fn files_that_are_missing_or_broken_are_read_as_soon_as_they_are_whole() {
     fs::write(&crl, &crl_pem[..crl_pem.len() / 2]).unwrap();
     assert_eq!(rule(&validator, &body), "crl_unavailable");
     fs::write(&crl, &crl_pem).unwrap();
+    assert_eq!(rule(&validator, &body), "valid");
+}
+
+#[test]
+fn whatever_takes_a_files_place_is_no_authority_and_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), MessageDigest::sha256(), HOUR);
+    authority.pair("shell", HOUR);
+    let body = signed(folder.path(), "shell");
+    let validator = validator(authority.files());
+    for (file, expected) in [("ca.crt", "ca_unavailable"), ("crl.pem", "crl_unavailable")] {
+        let path = folder.path().join(file);
+        let good = fs::read(&path).unwrap();
+        for bad in [
+            &b""[..],
+            b"garbage",
+            b"\0\xff",
+            b"-----BEGIN CERTIFICATE-----\n",
+            &fs::read("/proc/self/exe").unwrap(),
+        ] {
+            replace(&path, bad);
+            assert_eq!(rule(&validator, &body), expected);
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(rule(&validator, &body), expected);
+        fs::remove_dir(&path).unwrap();
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert_eq!(rule(&validator, &body), expected);
+        replace(&path, &good);
+        assert_eq!(rule(&validator, &body), "valid");
+    }
+}
+
+#[test]
+fn a_list_from_the_future_lets_nobody_through_until_another_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), MessageDigest::sha256(), HOUR);
+    authority.pair("shell", HOUR);
+    let body = signed(folder.path(), "shell");
+    let validator = validator(authority.files());
+    assert_eq!(rule(&validator, &body), "valid");
+    authority.revoke_from(HOUR, &[], 2 * HOUR);
+    assert_eq!(rule(&validator, &body), "crl_expired");
+    assert_eq!(authority.files().expiries().unwrap()[1].stage(Duration::ZERO), Stage::NotYet);
+    authority.revoke(&[], HOUR);
     assert_eq!(rule(&validator, &body), "valid");
 }
 

@@ -19,6 +19,7 @@ fn certificates_are_trusted_as_by_python() {
         ("bmp-name", "valid"),
         ("t61-name", "valid"),
         ("empty-name", "valid"),
+        ("longest-name", "valid"),
         ("for-servers", "valid"),
         ("uncritical", "valid"),
         ("ca-itself", "valid"),
@@ -116,4 +117,14 @@ fn an_empty_revocation_list_is_none_and_not_as_in_python_as_good_as_unconfigured
         matches!(verdict, crypto::Verdict::Invalid { reason: crypto::Reason::CrlUnavailable, .. }),
         "{verdict:?}"
     );
+}
+
+#[test]
+fn a_common_name_of_endless_length_names_nobody_though_to_python_it_does() {
+    let mut oracle = Oracle::start();
+    let body = oracle.sign(BODY, pki(), "too-long-name");
+    assert_eq!(oracle.rejects(TOPIC, &body, &rules()), None);
+    let verdict =
+        crate::validator(&rules()).validate(TOPIC, &message::Envelope::parse(body.as_bytes()).unwrap());
+    assert_eq!(verdict, crypto::Verdict::Invalid { reason: crypto::Reason::NoCommonName, cn: None });
 }

@@ -14,7 +14,7 @@ const BODY: &str = r#"{"topic":"org.fedoraproject.dev.logger.log","msg":{"log":"
 
 struct Cases {
     oracle: Oracle,
-    rules: Rules,
+    rules: Rules<'static>,
     /// A good message.
     good: Value,
 }

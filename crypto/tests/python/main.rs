@@ -7,6 +7,7 @@
 mod certificates;
 mod failures;
 mod mutations;
+mod names;
 mod oracle;
 mod shapes;
 mod signing;
@@ -39,11 +40,11 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// The authority most key pairs are of, with its revocation list.
-fn rules() -> Rules {
+fn rules() -> Rules<'static> {
     Rules::new(file("ca.crt"), Some(file("crl")))
 }
 
-fn validator(rules: &Rules) -> Validator {
+fn validator(rules: &Rules<'_>) -> Validator {
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     let policy = rules.policy.iter().map(|(topic, of)| ((*topic).to_owned(), names(of))).collect();
     let files = TrustFiles { ca: rules.ca.clone(), crl: rules.crl.clone() };
@@ -51,7 +52,7 @@ fn validator(rules: &Rules) -> Validator {
 }
 
 /// Asks both. They must agree whether the message is good.
-fn verdict(oracle: &mut Oracle, case: &str, topic: &str, body: &str, rules: &Rules) -> Verdict {
+fn verdict(oracle: &mut Oracle, case: &str, topic: &str, body: &str, rules: &Rules<'_>) -> Verdict {
     let ours = validator(rules).validate(topic, &Envelope::parse(body.as_bytes()).unwrap());
     let python = oracle.rejects(topic, body, rules);
     assert_eq!(ours.is_valid(), python.is_none(), "{case}: {ours:?}, Python: {python:?}\n{body}");
@@ -59,7 +60,7 @@ fn verdict(oracle: &mut Oracle, case: &str, topic: &str, body: &str, rules: &Rul
 }
 
 /// The rule that broke it, for both.
-fn rule(oracle: &mut Oracle, case: &str, topic: &str, body: &str, rules: &Rules) -> &'static str {
+fn rule(oracle: &mut Oracle, case: &str, topic: &str, body: &str, rules: &Rules<'_>) -> &'static str {
     match verdict(oracle, case, topic, body, rules) {
         Verdict::Valid { .. } => "valid",
         Verdict::Invalid { reason, .. } => reason.rule(),

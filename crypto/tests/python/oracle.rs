@@ -14,15 +14,15 @@ pub(crate) struct Oracle {
 
 /// What a validator goes by, for both sides.
 #[derive(Debug, Clone)]
-pub(crate) struct Rules {
+pub(crate) struct Rules<'r> {
     pub(crate) ca: PathBuf,
     pub(crate) crl: Option<PathBuf>,
     /// Topic and common names.
-    pub(crate) policy: Vec<(&'static str, Vec<&'static str>)>,
+    pub(crate) policy: Vec<(&'r str, Vec<&'r str>)>,
     pub(crate) nitpicky: bool,
 }
 
-impl Rules {
+impl Rules<'_> {
     pub(crate) fn new(ca: PathBuf, crl: Option<PathBuf>) -> Self {
         Self { ca, crl, policy: Vec::new(), nitpicky: false }
     }
@@ -37,7 +37,7 @@ impl Oracle {
     }
 
     /// Why Python does not accept the message, if it doesn't.
-    pub(crate) fn rejects(&mut self, topic: &str, body: &str, rules: &Rules) -> Option<String> {
+    pub(crate) fn rejects(&mut self, topic: &str, body: &str, rules: &Rules<'_>) -> Option<String> {
         let policy: serde_json::Map<String, Value> =
             rules.policy.iter().map(|(topic, names)| ((*topic).to_owned(), json!(names))).collect();
         let answer = self.ask(&json!(["validate", topic, body, {

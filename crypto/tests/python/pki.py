@@ -141,6 +141,8 @@ def main(folder):
     ca.pair("utf8-name", "utf8-ž")
     ca.pair("printable-name", (_ASN1Type.PrintableString, "printable"))
     ca.pair("empty-name", "")
+    ca.pair("longest-name", "n" * 1024)
+    ca.pair("too-long-name", "n" * 1025)
     ca.pair("ec", key=ec.generate_private_key(ec.SECP256R1()))
     ca.pair("ed25519", key=ed25519.Ed25519PrivateKey.generate())
     ca.pair("dsa", key=dsa.generate_private_key(2048))

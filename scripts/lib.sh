@@ -47,6 +47,11 @@ need_venv() {
     python3 -c 'import venv, ensurepip' 2>/dev/null || install_package python3-venv "python3 has no venv"
 }
 
+# Prometheus' own check of metrics.
+need_promtool() {
+    command -v promtool >/dev/null || install_package prometheus "promtool is missing, which checks the hub's metrics"
+}
+
 # The real Python fedmsg, to test and measure against.
 need_python_fedmsg() {
     need_venv

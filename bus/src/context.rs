@@ -21,6 +21,10 @@ impl Context {
         Ok(Self { zmq, options: options.clone() })
     }
 
+    pub(crate) fn parts(&self) -> (&zmq::Context, &Options) {
+        (&self.zmq, &self.options)
+    }
+
     /// A subscriber with no endpoint yet.
     ///
     /// # Errors

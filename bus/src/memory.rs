@@ -181,7 +181,7 @@ impl Publisher {
         for inbox in self.bus.lock().values_mut() {
             let Some((prefixes, traffic)) = inbox.endpoints.get(&self.endpoint) else { continue };
             if !matches!(frames, Frames::Message { topic, .. } if !prefixes.wants(topic)) {
-                traffic.add(1, frames.len());
+                traffic.add(1, frames.size());
                 inbox.queue.push_back(Incoming { endpoint: self.endpoint.clone(), frames: frames.clone() });
             }
         }

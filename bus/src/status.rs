@@ -35,6 +35,8 @@ pub struct AddressStatus {
     pub connects: u64,
     /// Connections lost so far.
     pub disconnects: u64,
+    /// Since when it is connected, if it is.
+    pub connected_since: Option<SystemTime>,
 }
 
 /// The state of an address.
@@ -172,7 +174,7 @@ impl Entry {
 
 impl AddressStatus {
     pub(crate) fn new(address: Address, state: State) -> Self {
-        Self { address, state, connects: 0, disconnects: 0 }
+        Self { address, state, connects: 0, disconnects: 0, connected_since: None }
     }
 }
 

@@ -82,7 +82,7 @@ pub enum Frames {
 
 impl Frames {
     /// Bytes of all frames.
-    pub(crate) fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         match self {
             Self::Message { topic, body } => topic.len() + body.len(),
             Self::Malformed { bytes, .. } => *bytes,

@@ -69,9 +69,10 @@ impl Stopped {
                 let stats = answer::stats(View::Archive(&archive), &self.directory, None)?;
                 tell(each, Reply::Stats(stats))
             }
-            Command::Messages { follow: true, .. } | Command::Replay { .. } => {
-                Err(Refusal::NotRunning.into())
-            }
+            Command::Status
+            | Command::LogLevel { .. }
+            | Command::Messages { follow: true, .. }
+            | Command::Replay { .. } => Err(Refusal::NotRunning.into()),
             Command::Messages { span, last, topics, follow: false } => {
                 answer::messages(View::Archive(&self.look()?), span, *last, topics, each)?;
                 Ok(())

@@ -21,6 +21,13 @@ pub(crate) struct Request {
 pub enum Command {
     /// Numbers about the journal and its consumers: one [`Stats`](crate::Stats).
     Stats,
+    /// How the hub is doing: one [`Status`](crate::Status). A running hub's only.
+    Status,
+    /// What is logged: one [`LogLevel`](crate::LogLevel). A running hub's only.
+    LogLevel {
+        /// Log this from now on, until the hub ends.
+        set: Option<String>,
+    },
     /// Messages, oldest first: a [`Message`](crate::Message) each, a [`Gap`](crate::Gap) where some are no longer
     /// there, and now and then a [`Progress`](crate::Progress).
     Messages {
@@ -86,7 +93,9 @@ impl Command {
         match self {
             Self::Requeue { .. } | Self::Forget { .. } | Self::Replay { .. } => true,
             Self::Purge { pretend, .. } => !pretend,
+            Self::LogLevel { set } => set.is_some(),
             Self::Stats
+            | Self::Status
             | Self::Messages { .. }
             | Self::Outcomes { .. }
             | Self::Verify

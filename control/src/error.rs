@@ -70,6 +70,14 @@ pub enum Refusal {
         /// Of this consumer; of any, if absent.
         consumer: Option<String>,
     },
+    /// It is no level.
+    #[error("`{level}` is not a filter such as `info` or `info,plugin=debug`: {reason}")]
+    LogLevel {
+        /// What was asked for.
+        level: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The journal could not do it.
     #[error("{message}")]
     Journal {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crossbeam_channel::Receiver;
 use journal::Offset;
 
-use crate::Refusal;
+use crate::{ControlError, Refusal, Status};
 
 /// The running hub, as far as the journal alone cannot answer for it. Its methods are called from the threads of
 /// clients, many at a time.
@@ -26,6 +26,24 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// [`Refusal::ConsumerDoesNotRun`], [`Refusal::Stopping`].
     fn replay(&self, consumer: &str, offsets: Range<Offset>) -> Result<Receiver<ReplayProgress>, Refusal>;
+
+    /// How the hub is doing. May read the disk.
+    ///
+    /// # Errors
+    /// [`ControlError::Journal`].
+    fn status(&self) -> Result<Status, ControlError>;
+
+    /// Whether messages make their way. Reads a few numbers in memory, and never waits.
+    fn is_alive(&self) -> bool;
+
+    /// What is logged, as `log.level` is written.
+    fn log_level(&self) -> String;
+
+    /// Logs this from now on.
+    ///
+    /// # Errors
+    /// [`Refusal::LogLevel`].
+    fn set_log_level(&self, level: &str) -> Result<(), Refusal>;
 
     /// What keeps the hub from going on, such as a full disk that its intake waits for.
     fn trouble(&self) -> Option<String>;

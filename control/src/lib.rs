@@ -20,7 +20,9 @@
 //! A line comes every two seconds at least: `alive` where there is nothing else to say. An `error` has a `code` that names a [`Refusal`]. What has an unknown field is refused. A client that closes its
 //! side is gone, and what went on for it ends.
 //!
-//! Reload, status and the level of the log will be commands of this socket, and methods of [`Hub`].
+//! Reload will be a command of this socket, and a method of [`Hub`].
+//!
+//! [`Status`] is how a hub is doing, whoever asks: this socket, HTTP, or the service manager.
 
 mod access;
 mod answer;
@@ -30,6 +32,7 @@ mod error;
 mod hub;
 mod reply;
 mod server;
+mod status;
 mod view;
 
 pub use access::{Access, Stopped};
@@ -38,7 +41,11 @@ pub use command::{Bound, Command, Selection, Span, VERSION};
 pub use error::{ControlError, Refusal};
 pub use hub::{Hub, ReplayProgress};
 pub use reply::{
-    Cause, Consumer, Damage, DeadLetter, Gap, Message, Mode, Outcome, Progress, Replay, Reply, Requeued,
-    Stats, Verified,
+    Cause, Consumer, Damage, DeadLetter, Gap, JournalStats, LogLevel, Message, Mode, Outcome, Progress,
+    Replay, Reply, Requeued, Stats, Verified,
 };
 pub use server::Server;
+pub use status::{
+    AddressState, AddressStatus, ConsumerState, ConsumerStatus, EndpointStatus, Histogram, HubState,
+    HubStatus, IntakeStatus, Problem, ProblemKind, ProcessStatus, Reloads, Severity, Status,
+};

@@ -48,7 +48,7 @@ fn start(
         Ok(plan) if catalogue.problems.iter().any(|problem| problem.is_about(&plan)) => Exit::Plugin,
         Ok(plan) => {
             report::starting(&plan);
-            let exit = daemon::run(&plan, configuration.settings());
+            let exit = daemon::run(&plan, configuration.settings(), &log.level());
             log.say_dropped();
             exit
         }

@@ -26,6 +26,8 @@ pub enum Exit {
     NotRunning = 8,
     /// The hub is there, and does not answer a command.
     Silent = 9,
+    /// The hub runs and is not ready; for `status`.
+    Unready = 10,
     /// Ctrl-C ended a command that could say how far it was.
     Interrupted = 130,
 }
@@ -43,6 +45,7 @@ Exit codes:
   7  the state directory cannot be used, or another hub uses it
   8  no hub runs, and the command needs one
   9  the hub is there, and does not answer
+  10  for `status`: the hub runs and is not ready
   130  ended by Ctrl-C";
 
 impl From<Exit> for ExitCode {

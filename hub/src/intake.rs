@@ -4,11 +4,14 @@
 //! stay open: what other consumers publish while they finish may come in by them. Then it leaves those, too.
 
 mod check;
+mod tally;
 pub mod verify;
 
+pub use self::tally::{IntakeTally, Rejections};
+
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use bus::{BusError, EndpointName, Frames, Incoming, Subscribe};
@@ -22,14 +25,16 @@ use self::check::{Complaints, Refused};
 use self::verify::Verifier;
 use crate::consumer::{Handle, Order};
 use crate::mark::{self, INBOUND};
-use crate::outcome::{Rejected, RejectedCounters};
+use crate::outcome::Rejected;
 use crate::plan::Trust;
 use crate::storage::Housekeeping;
 use crate::throttle::Throttle;
-use crate::trust::TrustTally;
 
 /// As many messages are taken from the sockets at once at most.
 const BATCH: usize = 256;
+
+/// The thread comes by at least so often, which shows that it lives.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// How long a stopping hub goes on taking in what was on its way, at most.
 const LAST_CALL: Duration = Duration::from_secs(2);
@@ -37,53 +42,12 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 /// When nothing has come for so long, nothing was on its way.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// A wait for the journal that is worth a word.
-const NOTICEABLE: Duration = Duration::from_millis(200);
-
 /// While the journal's memory is full, `append` does not come back.
 const MEMORY_FULL: &str =
     "memory is full of messages that a consumer has not dealt with; `fedmsg-hub consumer list` says which";
 
 /// How long to wait before the journal is tried again.
 const UNWRITABLE: Duration = Duration::from_millis(500);
-
-/// What came in since the hub started.
-#[derive(Debug, Default)]
-pub struct IntakeTally {
-    messages: AtomicU64,
-    /// Those that reached no consumer, by reason.
-    pub rejected: RejectedCounters,
-    /// Those whose signatures don't verify, or are missing, where somebody wants them.
-    pub untrusted: Arc<TrustTally>,
-    trouble: Mutex<Option<(String, Instant)>>,
-}
-
-impl IntakeTally {
-    /// Nothing has come yet. Signatures are accounted for there.
-    #[must_use]
-    pub fn new(untrusted: Arc<TrustTally>) -> Self {
-        Self { untrusted, ..Self::default() }
-    }
-
-    /// Messages taken off the bus, good and bad.
-    pub fn messages(&self) -> u64 {
-        self.messages.load(Relaxed)
-    }
-
-    /// Why nothing is taken in at the moment.
-    pub fn trouble(&self) -> Option<String> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let waits = trouble.as_ref().is_some_and(|(_, since)| since.elapsed() > NOTICEABLE);
-        trouble.filter(|_| waits).map(|(trouble, _)| trouble)
-    }
-
-    fn set_trouble(&self, trouble: Option<String>) {
-        let mut now = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        // Trying again in vain is the same trouble still.
-        let since = now.take().map_or_else(Instant::now, |(_, since)| since);
-        *now = trouble.map(|trouble| (trouble, since));
-    }
-}
 
 /// Everything that the thread needs.
 pub struct Intake<S> {
@@ -113,6 +77,8 @@ pub struct Intake<S> {
     pub complaints: Throttle,
     /// What comes in.
     pub tally: Arc<IntakeTally>,
+    /// What of it reaches no consumer.
+    pub rejections: Rejections,
     /// Changed, and the subscriber woken, when the hub stops.
     pub phase: Arc<AtomicPhase>,
 }
@@ -180,7 +146,7 @@ impl<S: Subscribe> Intake<S> {
         let mut batch = Vec::with_capacity(BATCH);
         for phase in [Phase::Open, Phase::InboundOnly] {
             while self.phase.get() <= phase {
-                self.receive(&mut batch, Duration::MAX, &mut refusals)?;
+                self.receive(&mut batch, BEAT, &mut refusals)?;
             }
             // By the clock, and not by an empty batch: receiving may come back early with nothing.
             let end = Instant::now() + LAST_CALL;
@@ -209,17 +175,18 @@ impl<S: Subscribe> Intake<S> {
         complaints: &mut Complaints,
     ) -> Result<bool, BusError> {
         self.subscriber.receive(batch, BATCH, timeout)?;
+        self.tally.beat();
         if batch.is_empty() {
             return Ok(false);
         }
         let (at, count) = (SystemTime::now(), batch.len());
-        self.tally.messages.fetch_add(count as u64, Relaxed);
+        self.tally.add(count, batch.iter().map(|incoming| incoming.frames.size()).sum());
         let mut accepted = Vec::with_capacity(count);
         for Incoming { endpoint, frames } in batch.drain(..) {
             match self.take(&endpoint, frames) {
                 Ok(message) => accepted.push(message),
                 Err(refused) => {
-                    self.tally.rejected.add(refused.reason, 1);
+                    self.rejections.count(&self.tally, &endpoint, refused.reason);
                     complaints.log(&endpoint, &refused);
                     let (endpoint, reason) = (endpoint.as_str().to_owned(), refused.to_string());
                     self.record(at, None, Ending::Malformed(Refusal { endpoint, reason }));
@@ -281,13 +248,14 @@ impl<S: Subscribe> Intake<S> {
             let id = message.id.map(|id| id.in_class(mark::class(message.flags())));
             let first = id.and_then(|id| seen.check(id, offset, at));
             match first {
-                Some(of) => duplicates.push((of, message.endpoint.as_str().to_owned())),
+                Some(of) => duplicates.push((of, message.endpoint.clone())),
                 None => offset = offset.next(),
             }
             first.is_none()
         });
         for (of, endpoint) in duplicates {
-            self.tally.rejected.add(Rejected::Duplicate, 1);
+            self.rejections.count(&self.tally, &endpoint, Rejected::Duplicate);
+            let endpoint = endpoint.as_str().to_owned();
             self.record(at, None, Ending::Duplicate { of, endpoint });
         }
     }
@@ -325,7 +293,9 @@ impl<S: Subscribe> Intake<S> {
             self.tally.set_trouble(Some(error.to_string()));
             if !error.may_pass() || self.halt.recv_timeout(UNWRITABLE) == Err(RecvTimeoutError::Disconnected)
             {
-                self.tally.rejected.add(Rejected::NotStored, records.len() as u64);
+                for message in accepted {
+                    self.rejections.count(&self.tally, &message.endpoint, Rejected::NotStored);
+                }
                 return;
             }
         };
@@ -345,8 +315,8 @@ impl<S: Subscribe> Intake<S> {
             if let Some(seen) = &mut self.seen {
                 seen.forget_from(self.appender.next());
             }
-            self.tally.rejected.add(Rejected::MemoryFull, appended.dropped);
             for message in accepted {
+                self.rejections.count(&self.tally, &message.endpoint, Rejected::MemoryFull);
                 let (endpoint, reason) = (message.endpoint.as_str().to_owned(), Rejected::MemoryFull.word());
                 self.record(
                     received,
@@ -358,7 +328,7 @@ impl<S: Subscribe> Intake<S> {
         }
         for (message, offset) in accepted.iter().zip(appended.offsets.start.0..) {
             if !message.matched {
-                self.tally.rejected.add(Rejected::Unmatched, 1);
+                self.rejections.count(&self.tally, &message.endpoint, Rejected::Unmatched);
                 self.record(received, Some(Offset(offset)), Ending::Unmatched);
             }
             if let Some(refusal) = self.verifier.as_ref().and_then(|verifier| verifier.refusal(message)) {

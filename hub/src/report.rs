@@ -96,11 +96,16 @@ pub fn left(plan: &Plan, cursors: &[ConsumerCursor]) -> u64 {
 /// Patterns as a person reads them.
 #[must_use]
 pub fn topics(patterns: &[Pattern]) -> String {
-    let word = |pattern: &'_ Pattern| match pattern.as_str() {
-        "" => "*".to_owned(),
-        glob => glob.to_owned(),
-    };
-    patterns.iter().map(word).collect::<Vec<_>>().join(" ")
+    patterns.iter().map(topic).collect::<Vec<_>>().join(" ")
+}
+
+/// A pattern as a person reads it.
+#[must_use]
+pub fn topic(pattern: &Pattern) -> &str {
+    match pattern.as_str() {
+        "" => "*",
+        glob => glob,
+    }
 }
 
 /// A path as shown to a person: relative where that is shorter.

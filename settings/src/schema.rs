@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::crypto::CryptoSettings;
 use crate::journal::JournalSettings;
+use crate::monitoring::{HttpSettings, MonitoringSettings};
 use crate::origin::Origins;
 use crate::{Problem, Problems};
 
@@ -37,6 +38,10 @@ pub struct Settings {
     pub journal: JournalSettings,
     /// Whose word counts, and with what to sign.
     pub crypto: CryptoSettings,
+    /// Health and metrics, by HTTP.
+    pub http: HttpSettings,
+    /// Health for what watches Python hubs.
+    pub monitoring: MonitoringSettings,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -54,6 +59,8 @@ impl Default for Settings {
             hub: HubSettings::default(),
             journal: JournalSettings::default(),
             crypto: CryptoSettings::default(),
+            http: HttpSettings::default(),
+            monitoring: MonitoringSettings::default(),
             log: LogSettings::default(),
         }
     }
@@ -117,6 +124,15 @@ pub struct HubSettings {
     pub drain_deadline: Duration,
     /// A message with a larger body, in bytes, is dropped and counted.
     pub max_body_bytes: usize,
+    /// A consumer that has been at one call for so long is stuck: the hub is not ready any more, and the service
+    /// manager is told no more that it lives. 0 is never.
+    #[serde(with = "duration")]
+    pub stuck_after: Duration,
+    /// An endpoint from which nothing has come for so long is worth a warning. 0 is never.
+    #[serde(with = "duration")]
+    pub silent_after: Duration,
+    /// Endpoints without which the hub is not ready.
+    pub required_endpoints: Vec<String>,
 }
 
 impl Default for HubSettings {
@@ -127,6 +143,9 @@ impl Default for HubSettings {
             start_deadline: Duration::from_secs(30),
             drain_deadline: Duration::from_secs(10),
             max_body_bytes: 16 * 1024 * 1024,
+            stuck_after: Duration::from_secs(300),
+            silent_after: Duration::ZERO,
+            required_endpoints: Vec::new(),
         }
     }
 }
@@ -206,6 +225,15 @@ fn out_of_range(settings: &Settings, origins: &Origins) -> Vec<Problem> {
     }
     for (key, message) in settings.crypto.out_of_range() {
         wrong(&["crypto", key], message);
+    }
+    for (table, key, message) in settings.monitoring.out_of_range() {
+        wrong(&[table, key], message);
+    }
+    for name in &settings.hub.required_endpoints {
+        if settings.endpoints.endpoint(name).is_none() {
+            let known = settings.endpoints.keys().map(bus::EndpointName::as_str);
+            wrong(&["hub", "required_endpoints"], Problem::unknown("endpoint", name, known));
+        }
     }
     if settings.zmq.io_threads == 0 {
         wrong(&["zmq", "io_threads"], "must be at least 1".to_owned());

@@ -3,6 +3,7 @@
 //! - `flow`: a message's way to the consumers, and what is said of it
 //! - `stop`: signals, draining, deadlines, exit codes
 //! - `operator`: the commands for journal, dead letters, replay and consumers
+//! - `status`, `http`: how a hub is doing, and how that is told when something goes wrong
 //! - `relay`: publishers, relay, subscribers
 //! - `bad_messages`, `bad_plugins`, `bad_config`: what must not bring the hub down, and what must keep it from
 //!   starting
@@ -29,6 +30,7 @@ mod delivery;
 mod describe;
 mod flow;
 mod guide;
+mod http;
 mod interop;
 mod kill;
 mod layers;

@@ -73,7 +73,7 @@ impl Source {
         while messages < max {
             let Some(frames) = self.next()? else { break };
             messages += 1;
-            bytes += frames.len();
+            bytes += frames.size();
             into.push(Incoming { endpoint: self.name.clone(), frames });
         }
         self.is_empty.set(messages < max);

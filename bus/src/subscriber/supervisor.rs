@@ -264,6 +264,7 @@ impl Watched {
             SocketEvent::HANDSHAKE_SUCCEEDED => {
                 status.update(name, index, |status| {
                     status.state = State::Connected;
+                    status.connected_since = Some(SystemTime::now());
                     status.connects += 1;
                 });
                 info!(endpoint = %name, %address, "connected");
@@ -325,6 +326,7 @@ fn down(status: &StatusBoard, name: &EndpointName, index: usize, reason: DownRea
         };
         let is_unresolvable = matches!(reason, DownReason::Unresolvable(_));
         status.state = State::Down { reason, since, attempts: attempts + u32::from(is_unresolvable) };
+        status.connected_since = None;
         is_new
     });
     is_new == Some(true)

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use journal::ConsumerCursor;
+use journal::{ConsumerCursor, Journal};
 use rustix::fs::statvfs;
 
-use crate::reply::{Consumer, Mode, Stats, stamp};
+use crate::reply::{Consumer, JournalStats, Mode, Stats, stamp};
 use crate::view::View;
 use crate::{ControlError, Hub};
 
@@ -43,8 +43,8 @@ pub(crate) fn stats(view: View<'_>, directory: &Path, hub: Option<&dyn Hub>) -> 
             redelivering,
         })
     };
-    let mut stats = Stats {
-        running: hub.is_some(),
+    let consumers = view.consumers().into_iter().map(consumer).collect::<Result<_, _>>()?;
+    let mut stats = JournalStats {
         mode: view.mode(),
         earliest: bounds.start,
         next: bounds.end,
@@ -60,7 +60,6 @@ pub(crate) fn stats(view: View<'_>, directory: &Path, hub: Option<&dyn Hub>) -> 
         dead_letters: total.dead,
         redelivering: total.redelivering,
         trouble: hub.and_then(Hub::trouble),
-        consumers: view.consumers().into_iter().map(consumer).collect::<Result<_, _>>()?,
     };
     match view {
         View::Archive(archive) => stats.disk_bytes = archive.disk_bytes(),
@@ -78,7 +77,17 @@ pub(crate) fn stats(view: View<'_>, directory: &Path, hub: Option<&dyn Hub>) -> 
             }
         }
     }
-    Ok(stats)
+    Ok(Stats { running: hub.is_some(), journal: stats, consumers })
+}
+
+impl Stats {
+    /// Those of a running hub, which its [`Hub::status`] is made of.
+    ///
+    /// # Errors
+    /// [`ControlError::Journal`].
+    pub fn of(journal: &Journal, directory: &Path, hub: &dyn Hub) -> Result<Self, ControlError> {
+        stats(View::Journal(journal), directory, Some(hub))
+    }
 }
 
 fn newest(view: View<'_>, next: u64) -> Result<Option<SystemTime>, ControlError> {

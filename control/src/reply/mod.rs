@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use message::Message;
 pub use outcome::Outcome;
 
-use crate::Refusal;
+use crate::{Refusal, Status};
 
 /// One line of an answer. The last one is [`Reply::Done`] or [`Reply::Error`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ use crate::Refusal;
 pub enum Reply<'a> {
     /// Numbers about the journal.
     Stats(Stats),
+    /// How the hub is doing.
+    Status(Box<Status>),
+    /// What is logged.
+    LogLevel(LogLevel),
     /// A message.
     #[serde(borrow)]
     Message(Message<'a>),
@@ -49,12 +53,29 @@ pub enum Reply<'a> {
     Error(Refusal),
 }
 
-/// Numbers about a journal at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct LogLevel {
+    /// As `log.level` of the configuration is written.
+    pub level: String,
+}
+
+/// Numbers about a journal at one moment, and about its consumers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// A hub runs; what only it knows is absent otherwise.
     pub running: bool,
+    /// The journal.
+    #[serde(flatten)]
+    pub journal: JournalStats,
+    /// Every consumer that has a cursor, by name.
+    pub consumers: Vec<Consumer>,
+}
+
+/// Numbers about a journal at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JournalStats {
     /// Where messages are kept.
     pub mode: Mode,
     /// The oldest message kept.
@@ -85,8 +106,6 @@ pub struct Stats {
     pub redelivering: u64,
     /// What keeps the hub from going on, such as a full disk.
     pub trouble: Option<String>,
-    /// Every consumer that has a cursor, by name.
-    pub consumers: Vec<Consumer>,
 }
 
 /// Where messages are kept.
@@ -100,8 +119,7 @@ pub enum Mode {
 }
 
 /// A consumer that has a cursor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Consumer {
     /// Its name.
     pub name: String,

@@ -14,7 +14,7 @@ use super::{Clients, live};
 use crate::answer::BEAT;
 use crate::command::{Request, VERSION};
 use crate::view::View;
-use crate::{Command, ControlError, Hub, Refusal, Reply, answer};
+use crate::{Command, ControlError, Hub, LogLevel, Refusal, Reply, answer};
 
 /// The bytes of a request at most.
 const LONGEST_REQUEST: usize = 1 << 20;
@@ -95,6 +95,11 @@ impl Connection {
         match command {
             Command::Stats => {
                 answer::tell(each, Reply::Stats(answer::stats(view, &self.directory, Some(hub))?))
+            }
+            Command::Status => answer::tell(each, Reply::Status(Box::new(hub.status()?))),
+            Command::LogLevel { set } => {
+                set.iter().try_for_each(|level| hub.set_log_level(level))?;
+                answer::tell(each, Reply::LogLevel(LogLevel { level: hub.log_level() }))
             }
             Command::Messages { span, last, topics, follow } => {
                 let next = answer::messages(view, &span, last, &topics, each)?;

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use control::{Access, Client, Command, ControlError, Hub, Refusal, ReplayProgress, Selection, Server, Span};
+use control::{
+    Access, Client, Command, ControlError, Hub, Refusal, ReplayProgress, Selection, Server, Span, Status,
+};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use journal::{Appender, DeadLetter, Journal, Mode, Offset, Opened, Options, Record};
 use serde_json::Value;
@@ -27,6 +29,8 @@ pub(crate) struct PlayedHub {
     pub(crate) redelivered: Mutex<Vec<(String, Offset)>>,
     /// The replay under way.
     pub(crate) replay: Mutex<Option<Sender<ReplayProgress>>>,
+    /// What it logs.
+    pub(crate) level: Mutex<String>,
     /// What is wrong.
     pub(crate) trouble: Mutex<Option<String>>,
 }
@@ -52,6 +56,23 @@ impl Hub for PlayedHub {
         let (sender, receiver) = unbounded();
         *self.replay.lock().unwrap() = Some(sender);
         Ok(receiver)
+    }
+
+    fn status(&self) -> Result<Status, ControlError> {
+        Err(Refusal::Stopping.into())
+    }
+
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    fn log_level(&self) -> String {
+        self.level.lock().unwrap().clone()
+    }
+
+    fn set_log_level(&self, level: &str) -> Result<(), Refusal> {
+        level.clone_into(&mut self.level.lock().unwrap());
+        Ok(())
     }
 
     fn trouble(&self) -> Option<String> {

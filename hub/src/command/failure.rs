@@ -31,6 +31,9 @@ pub(super) enum Failure {
     /// Parts of the journal cannot be read.
     #[error("parts of the journal cannot be read; the rest is")]
     Damaged,
+    /// The hub does not do all that it is there for.
+    #[error("the hub is not ready")]
+    Unready,
     /// Ctrl-C, before anything was done.
     #[error("interrupted")]
     Interrupted,
@@ -92,6 +95,7 @@ impl Failure {
                 Exit::Silent
             }
             Self::NobodyToAsk => Exit::Usage,
+            Self::Unready => Exit::Unready,
             Self::Interrupted | Self::ReplayBrokenOff { why: BrokenOff::Interrupted, .. } => {
                 Exit::Interrupted
             }

@@ -125,12 +125,21 @@ fn stats(hub: &Access, form: Form) -> Result<(), Failure> {
 
 fn show(output: &mut Output, stats: &Stats) -> io::Result<()> {
     let time = |time: Option<jiff::Timestamp>| time.map_or_else(|| "-".to_owned(), time::with_age);
-    let offsets = match stats.messages {
-        0 => format!("none; the next one is {}", stats.next),
-        messages => format!("{} (offsets {} to {})", HumanCount(messages), stats.earliest, stats.next - 1),
+    let offsets = match stats.journal.messages {
+        0 => format!("none; the next one is {}", stats.journal.next),
+        messages => format!(
+            "{} (offsets {} to {})",
+            HumanCount(messages),
+            stats.journal.earliest,
+            stats.journal.next - 1
+        ),
     };
-    let free = stats.disk_free_bytes.map(|bytes| format!(", {} free", HumanBytes(bytes))).unwrap_or_default();
-    let mode = match stats.mode {
+    let free = stats
+        .journal
+        .disk_free_bytes
+        .map(|bytes| format!(", {} free", HumanBytes(bytes)))
+        .unwrap_or_default();
+    let mode = match stats.journal.mode {
         Mode::Durable => "durable",
         Mode::Memory => "memory",
     };
@@ -138,20 +147,20 @@ fn show(output: &mut Output, stats: &Stats) -> io::Result<()> {
         ("hub", if stats.running { "running" } else { "stopped" }.to_owned()),
         ("mode", mode.to_owned()),
         ("messages", offsets),
-        ("oldest", time(stats.oldest)),
-        ("newest", time(stats.newest)),
-        ("disk", format!("{}{free}", HumanBytes(stats.disk_bytes))),
+        ("oldest", time(stats.journal.oldest)),
+        ("newest", time(stats.journal.newest)),
+        ("disk", format!("{}{free}", HumanBytes(stats.journal.disk_bytes))),
     ];
-    rows.extend(stats.memory_bytes.map(|bytes| ("memory", HumanBytes(bytes).to_string())));
-    let dropped = stats.dropped_oldest.unwrap_or(0) + stats.dropped_newest.unwrap_or(0);
+    rows.extend(stats.journal.memory_bytes.map(|bytes| ("memory", HumanBytes(bytes).to_string())));
+    let dropped = stats.journal.dropped_oldest.unwrap_or(0) + stats.journal.dropped_newest.unwrap_or(0);
     if dropped > 0 {
         rows.push(("dropped", format!("{} for want of memory", HumanCount(dropped))));
     }
-    rows.push(("dead letters", HumanCount(stats.dead_letters).to_string()));
-    if stats.redelivering > 0 {
-        rows.push(("in retry", HumanCount(stats.redelivering).to_string()));
+    rows.push(("dead letters", HumanCount(stats.journal.dead_letters).to_string()));
+    if stats.journal.redelivering > 0 {
+        rows.push(("in retry", HumanCount(stats.journal.redelivering).to_string()));
     }
-    rows.extend(stats.trouble.as_ref().map(|trouble| ("TROUBLE", trouble.clone())));
+    rows.extend(stats.journal.trouble.as_ref().map(|trouble| ("TROUBLE", trouble.clone())));
     output.line(&table::list(&rows))?;
     if stats.consumers.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The operator's commands: the journal, dead letters, replay, consumers. On a running hub or a stopped one, by way of
+//! The operator's commands: the journal, dead letters, replay, consumers, status. On a running hub or a stopped one, by way of
 //! `control`; how the answers look is decided here.
 
 mod confirm;
@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod replay;
 mod span;
+mod status;
 mod table;
 mod time;
 
@@ -37,6 +38,10 @@ pub enum Operate {
     /// See where each consumer is, or forget one for good.
     #[command(subcommand)]
     Consumer(consumer::Consumer),
+    /// See how the running hub is doing; the exit code says it, too.
+    Status(status::Show),
+    /// See or set what the running hub logs, until it ends.
+    LogLevel(status::LogLevel),
 }
 
 /// How an answer is written.
@@ -63,5 +68,7 @@ fn operate(command: &Operate, state_directory: &Path) -> Result<(), Failure> {
         Operate::Dlq(command) => command.run(&hub),
         Operate::Replay(command) => command.run(&hub),
         Operate::Consumer(command) => command.run(&hub),
+        Operate::Status(command) => command.run(&hub),
+        Operate::LogLevel(command) => command.run(&hub),
     }
 }

@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
 use journal::{Attempt, DeadLetter, Ending, Entry, Journal, JournalError, Offset};
-use plugin_api::{Delivery, Failure, FailureKind, Instance};
+use plugin_api::{Consumed, Delivery, Failure, FailureKind, Instance};
 
 use super::Consumer;
 use super::admission::Admission;
 use super::aside::{Aside, Failing};
 use super::backoff::Backoff;
+use super::meter::Hand;
 use super::options::OnRetry;
 use super::share::Parcel;
 use crate::outcome::Dropped;
@@ -25,6 +26,7 @@ pub(super) struct Courier {
     backoff: Backoff,
     aside: Aside,
     failures: Throttle,
+    hand: Arc<Hand>,
 }
 
 /// Why no more can be delivered. What has no ending yet stays in the journal.
@@ -47,7 +49,8 @@ enum Fate {
 impl Courier {
     pub(super) fn new(consumer: Arc<Consumer>, instance: Instance) -> Self {
         let backoff = Backoff { min: consumer.options.retry_min, max: consumer.options.retry_max };
-        Self { consumer, instance, backoff, aside: Aside::default(), failures: Throttle::default() }
+        let (hand, aside, failures) = (consumer.tally.calls.hand(), Aside::default(), Throttle::default());
+        Self { consumer, instance, backoff, aside, failures, hand }
     }
 
     /// Delivers these, in order. `passed` is told of each offset up to which all have an ending, or are set aside.
@@ -69,8 +72,7 @@ impl Courier {
             let started = Instant::now();
             let deliveries: Vec<_> =
                 entries[done..end].iter().map(|entry| delivery(entry, attempt, replayed)).collect();
-            let consumed = self.instance.consume(&deliveries);
-            self.consumer.tally.finished.fetch_add(consumed.done as u64, Relaxed);
+            let consumed = self.consume(&deliveries);
             if consumed.done > 0 {
                 done += consumed.done;
                 failing = None;
@@ -142,10 +144,8 @@ impl Courier {
                 };
                 let parcel = Parcel { entry, signer };
                 let started = Instant::now();
-                let consumed =
-                    self.instance.consume(&[delivery(&parcel, failing.attempts + 1, failing.replayed)]);
+                let consumed = self.consume(&[delivery(&parcel, failing.attempts + 1, failing.replayed)]);
                 let Some(failure) = consumed.failure.filter(|_| consumed.done == 0) else {
-                    self.consumer.tally.finished.fetch_add(1, Relaxed);
                     self.unbury(&failing)?;
                     continue;
                 };
@@ -158,6 +158,18 @@ impl Courier {
             }
         }
         Ok(any)
+    }
+
+    /// Calls the plugin, by the clock.
+    fn consume(&mut self, deliveries: &[Delivery<'_>]) -> Consumed {
+        let (instance, tally) = (&mut self.instance, &self.consumer.tally);
+        let consumed = tally.calls.measure(&self.hand, || {
+            let consumed = instance.consume(deliveries);
+            (consumed.done + usize::from(consumed.failure.is_some()), consumed)
+        });
+        tally.finished.fetch_add(consumed.done as u64, Relaxed);
+        tally.failures.fetch_add(u64::from(consumed.failure.is_some()), Relaxed);
+        consumed
     }
 
     fn set_aside(&mut self, failing: Failing, wait: Duration) {

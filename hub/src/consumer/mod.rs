@@ -9,6 +9,7 @@ mod aside;
 mod backoff;
 mod calls;
 mod courier;
+mod meter;
 pub mod options;
 mod pace;
 mod pool;
@@ -20,11 +21,11 @@ mod wants;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 use std::time::SystemTime;
 
-use control::ReplayProgress;
+use control::{ConsumerState, ReplayProgress};
 use crossbeam_channel::Sender;
 use journal::{DeadLetter, Ending, Journal, Offset, Outcome};
 use plugin_api::loader::Declared;
@@ -32,6 +33,7 @@ use plugin_api::{Host, StartError};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::calls::Calls;
+pub use self::meter::Meter;
 use self::options::ConsumerOptions;
 use crate::outcome::{Dropped, DroppedCounters};
 use crate::trust::Judge;
@@ -122,6 +124,16 @@ pub struct Handle {
     pub(crate) orders: Sender<Order>,
     pub(crate) waker: Waker,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) profile: Arc<Profile>,
+}
+
+/// What a consumer is, for those who look at it.
+#[derive(Debug)]
+pub struct Profile {
+    /// The topics that it gets.
+    pub topics: Vec<String>,
+    /// The file of its plugin.
+    pub plugin: String,
 }
 
 impl Handle {
@@ -139,6 +151,15 @@ impl Handle {
     }
 }
 
+/// By their numbers.
+const STATES: [ConsumerState; 5] = [
+    ConsumerState::Starting,
+    ConsumerState::Retrying,
+    ConsumerState::Running,
+    ConsumerState::Ignored,
+    ConsumerState::Ended,
+];
+
 /// What became of a consumer's messages since the hub started.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -146,8 +167,11 @@ pub struct Tally {
     finished: AtomicU64,
     retries: AtomicU64,
     replayed: AtomicU64,
+    failures: AtomicU64,
     aside: AtomicU64,
-    ended: AtomicBool,
+    state: AtomicU8,
+    /// The calls into the plugin.
+    pub calls: Meter,
     /// Those that were not finished, by reason.
     pub dropped: DroppedCounters,
 }
@@ -168,9 +192,23 @@ impl Tally {
         self.retries.load(Relaxed)
     }
 
+    /// Calls that did not finish their message, panics included.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// What the consumer is about.
+    pub fn state(&self) -> ConsumerState {
+        STATES.get(usize::from(self.state.load(Relaxed))).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_state(&self, state: ConsumerState) {
+        self.state.store(state as u8, Relaxed);
+    }
+
     /// Whether the consumer's thread is at its end.
     pub fn has_ended(&self) -> bool {
-        self.ended.load(Relaxed)
+        matches!(self.state(), ConsumerState::Ended | ConsumerState::Ignored)
     }
 
     /// Messages that are set aside now, to be delivered later.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use control::ConsumerState;
 use crossbeam_channel::Receiver;
 use journal::{Batch, Cursor, DeadLetter, JournalError, Next, Offset, Reader};
 
@@ -138,7 +139,9 @@ struct Ended(Arc<Consumer>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.0.tally.ended.store(true, Relaxed);
+        if self.0.tally.state() != ConsumerState::Ignored {
+            self.0.tally.set_state(ConsumerState::Ended);
+        }
         self.0.report(Event::Ended(self.0.name.clone()));
     }
 }

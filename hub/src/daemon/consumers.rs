@@ -12,9 +12,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::StartUpError;
 use crate::consumer::options;
 use crate::consumer::runner::Runner;
-use crate::consumer::{Calls, Consumer, ConsumerName, Event, Handle, Order, Tally};
+use crate::consumer::{Calls, Consumer, ConsumerName, Event, Handle, Order, Profile, Tally};
 use crate::outbound::{ConsumerHost, Outbound};
 use crate::plan::{Plan, Trust};
+use crate::report;
 use crate::trust::Judge;
 
 /// The consumers' threads.
@@ -65,7 +66,11 @@ impl Consumers {
             let cursor = journal.register(&name, start(planned.options.start))?;
             let reader = cursor.reader();
             let (orders, ordered) = unbounded();
-            let handle = Handle { orders, waker: reader.waker(), tally: Arc::clone(&tally) };
+            let profile = Arc::new(Profile {
+                topics: planned.topics.iter().map(|topic| report::topic(topic).to_owned()).collect(),
+                plugin: planned.installed.library.display().to_string(),
+            });
+            let handle = Handle { orders, waker: reader.waker(), tally: Arc::clone(&tally), profile };
             let consumer = Consumer {
                 name: name.clone(),
                 declared: planned.installed.declared.clone(),

@@ -5,12 +5,15 @@ mod operator;
 mod receiving;
 mod reminder;
 mod signals;
+mod watch;
+mod watchers;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bus::{BusError, Context};
-use control::{ControlError, Server};
+use control::{ControlError, Hub};
 use journal::{Journal, JournalError};
 use plugin_api::StartError;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,18 +25,25 @@ use self::operator::Operator;
 use self::receiving::{Needs, Receiving};
 use self::reminder::Reminder;
 use self::signals::Signals;
+use self::watchers::Watchers;
 use crate::consumer::{ConsumerName, Event};
 use crate::exit::Exit;
+use crate::http::HttpError;
 use crate::intake::Phase;
+use crate::logging::Level;
 use crate::outbound::Outbound;
 use crate::outcome::Rejected;
 use crate::plan::Plan;
 use crate::report;
+use crate::status::{Limits, Started};
 use crate::storage::{Housekeeping, Storage};
 use crate::trust::Judge;
 
 /// How long the hub waits for its own subscriptions to reach its own publishers, and for what was published to leave.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// How often a service manager with a watchdog hears that the hub lives, unless it wants to more often.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// How long consumers get to end once the drain deadline is past and nothing more is handed to them.
 const HALT_GRACE: Duration = Duration::from_millis(500);
@@ -56,6 +66,9 @@ pub enum StartUpError {
     /// The control socket.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// Health and metrics.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// A thread or signal handler could not be had.
     #[error("cannot {0}: {1}")]
     System(&'static str, std::io::Error),
@@ -68,7 +81,7 @@ impl StartUpError {
     fn exit(&self) -> Exit {
         match self {
             Self::Consumer(..) | Self::Deadline(..) => Exit::Plugin,
-            Self::Bus(BusError::Bind { .. } | BusError::AllInUse { .. }) => Exit::Address,
+            Self::Bus(BusError::Bind { .. } | BusError::AllInUse { .. }) | Self::Http(_) => Exit::Address,
             Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => Exit::Config,
             Self::Journal(_) | Self::Control(_) => Exit::State,
             Self::Bus(_) | Self::System(..) => Exit::Failed,
@@ -78,7 +91,7 @@ impl StartUpError {
 }
 
 /// Runs what is planned until a signal ends it.
-pub fn run(plan: &Plan, settings: &Settings) -> Exit {
+pub fn run(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -86,7 +99,7 @@ pub fn run(plan: &Plan, settings: &Settings) -> Exit {
             return Exit::Failed;
         }
     };
-    runtime.block_on(serve(plan, settings))
+    runtime.block_on(serve(plan, settings, log))
 }
 
 /// Takes all the open files that the system allows: each endpoint needs several.
@@ -97,7 +110,8 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(plan: &Plan, settings: &Settings) -> Exit {
+async fn serve(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
+    let started = Started::now();
     raise_file_limit();
     let mut signals = match Signals::install() {
         Ok(signals) => signals,
@@ -120,7 +134,7 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     };
     let housekeeping = Arc::new(Housekeeping::new(Arc::clone(&journal), &settings.journal));
     let (keep_house, house_kept) = crossbeam_channel::bounded::<()>(0);
-    let started = tokio::select! {
+    let up = tokio::select! {
         started = consumers.started(settings.hub.start_deadline) => started,
         () = signals.stop() => Err(StartUpError::Stopped),
     };
@@ -133,36 +147,44 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
         consumers: consumers.without_inbound(),
         halt: consumers.halted(),
     };
-    let running = started.and_then(|()| {
+    let running = up.and_then(|()| {
         let receiving = Receiving::start(&context, plan, settings, needs)?;
         std::thread::Builder::new()
             .name("housekeeping".to_owned())
             .spawn(move || housekeeping.run(&house_kept, || reminder.look()))
             .map_err(|error| StartUpError::System("start the housekeeping thread", error))?;
         outbound.settle(&plan.subscribed, &plan.prefixes(), SETTLE);
-        let operator = Operator {
+        let operator = Arc::new(Operator {
+            started,
+            state_dir: settings.hub.state_dir.clone(),
             journal: Arc::clone(&journal),
             consumers: consumers.handles(),
             intake: Arc::clone(&receiving.tally),
-        };
-        let server = Server::start(&settings.hub.state_dir, Arc::clone(&journal), Arc::new(operator));
+            endpoints: receiving.endpoints.clone(),
+            limits: Limits::new(settings),
+            log: Arc::clone(log),
+            stopping: AtomicBool::new(false),
+        });
+        let watchers = Watchers::start(settings, &context, &journal, &operator);
         // Nobody else would tell intake to end.
-        let server = server.inspect_err(|_| receiving.set(Phase::Closed))?;
-        Ok((receiving, server))
+        let watchers = watchers.inspect_err(|_| receiving.set(Phase::Closed))?;
+        Ok((receiving, operator, watchers))
     });
-    let (exit, mut receiving) = match running {
-        Ok((mut receiving, server)) => {
-            notify(&[NotifyState::Ready, NotifyState::Status("running")]);
+    let (exit, mut receiving, watchers) = match running {
+        Ok((mut receiving, operator, mut watchers)) => {
+            notify(&[NotifyState::Ready]);
             tracing::info!("ready");
-            let exit = watch(&mut signals, &mut consumers, &mut receiving).await;
+            let exit = watch(&mut signals, &mut consumers, &mut receiving, &*operator).await;
+            operator.stops();
+            let server = watchers.take_control();
             on_a_thread("control", || drop(server)).await;
-            (exit, Some(receiving))
+            (exit, Some(receiving), Some(watchers))
         }
         Err(StartUpError::Consumer(name, error)) if outbound.address_taken() => {
             failed(&StartUpError::Consumer(name, error));
-            (Exit::Address, None)
+            (Exit::Address, None, None)
         }
-        Err(error) => (failed(&error), None),
+        Err(error) => (failed(&error), None, None),
     };
 
     notify(&[NotifyState::Stopping]);
@@ -198,6 +220,8 @@ async fn serve(plan: &Plan, settings: &Settings) -> Exit {
     let patience = if in_time { deadline.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
     let sent = close(&outbound, patience.max(settings.zmq.linger), &mut signals).await;
     drop(keep_house);
+    // What the watch waits for, if it does, is a disk that does not answer.
+    drop(tokio::time::timeout(HALT_GRACE, on_a_thread("watchers", || drop(watchers))).await);
     let closed = on_a_thread("journal", {
         let journal = Arc::clone(&journal);
         move || journal.close()
@@ -279,21 +303,21 @@ async fn on_a_thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + S
 }
 
 /// Waits until the hub has to stop; with [`Exit::Clean`] if it was told to.
-async fn watch(signals: &mut Signals, consumers: &mut Consumers, receiving: &mut Receiving) -> Exit {
-    let mut look = tokio::time::interval(Duration::from_secs(1));
-    let mut trouble = None;
+async fn watch(
+    signals: &mut Signals,
+    consumers: &mut Consumers,
+    receiving: &mut Receiving,
+    hub: &dyn Hub,
+) -> Exit {
+    let patience = sd_notify::watchdog_enabled();
+    let pulse = patience.map_or(PULSE, |patience| (patience / 4).min(PULSE));
+    let mut look = tokio::time::interval(pulse.max(Duration::from_millis(1)));
     loop {
         tokio::select! {
             () = signals.stop() => return Exit::Clean,
-            _ = look.tick() => {
-                let now = receiving.tally.trouble();
-                if trouble != now {
-                    match &now {
-                        Some(trouble) => tracing::warn!(trouble, "the hub cannot go on as it should"),
-                        None => tracing::info!("the hub goes on"),
-                    }
-                    notify(&[NotifyState::Status(now.as_deref().unwrap_or("running"))]);
-                    trouble = now;
+            _ = look.tick(), if patience.is_some() => {
+                if hub.is_alive() {
+                    notify(&[NotifyState::Watchdog]);
                 }
             }
             event = consumers.events.recv() => match event {
@@ -302,7 +326,6 @@ async fn watch(signals: &mut Signals, consumers: &mut Consumers, receiving: &mut
                     tracing::error!(consumer = %name, still_running = consumers.running.len(), "consumer ended");
                     if consumers.running.is_empty() {
                         tracing::error!("NO CONSUMER IS LEFT: this hub does no work any more; restart it");
-                        notify(&[NotifyState::Status("no consumer is left")]);
                     }
                 }
                 Some(Event::StartFailed(name, error)) => {

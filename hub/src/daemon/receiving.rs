@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use bus::{BusError, Context, Prefixes, Subscribe};
+use bus::{BusError, Context, Prefixes, StatusBoard, Subscribe};
 use crossbeam_channel::Receiver;
 use journal::{Appender, Seen};
 use message::Router;
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::StartUpError;
 use crate::consumer::Handle;
 use crate::intake::verify::Verifier;
-use crate::intake::{AtomicPhase, Intake, IntakeTally, Phase};
+use crate::intake::{AtomicPhase, Intake, IntakeTally, Phase, Rejections};
 use crate::plan::Plan;
 use crate::storage::Housekeeping;
 use crate::throttle::Throttle;
@@ -25,6 +25,8 @@ pub(super) struct Receiving {
     phase: Arc<AtomicPhase>,
     /// What it took in.
     pub(super) tally: Arc<IntakeTally>,
+    /// Where it comes from.
+    pub(super) endpoints: StatusBoard,
     /// Answers at the thread's end; with an error if that is by a panic. Gone once it has answered.
     end: Option<oneshot::Receiver<Result<(), BusError>>>,
     failed: bool,
@@ -66,6 +68,7 @@ impl Receiving {
         let untrusted = needs.judge.as_ref().map(|judge| judge.tally()).unwrap_or_default();
         let tally = Arc::new(IntakeTally::new(untrusted));
         let verifier = needs.judge.map(Verifier::new);
+        let endpoints = subscriber.status();
         let (at_end, end) = oneshot::channel();
         let intake = Intake {
             subscriber,
@@ -83,6 +86,7 @@ impl Receiving {
             in_memory: settings.journal.mode == JournalMode::Memory,
             complaints: Throttle::default(),
             tally: Arc::clone(&tally),
+            rejections: Rejections::default(),
             phase: Arc::clone(&phase),
         };
         std::thread::Builder::new()
@@ -90,7 +94,7 @@ impl Receiving {
             // Nobody listens any more if the hub could not wait.
             .spawn(move || drop(at_end.send(intake.run())))
             .map_err(|error| StartUpError::System("start the intake thread", error))?;
-        Ok(Self { waker, phase, tally, end: Some(end), failed: false })
+        Ok(Self { waker, phase, tally, endpoints, end: Some(end), failed: false })
     }
 
     /// Tells it how far to go on. Takes effect at once, or when the message in hand is in an inbox.

@@ -34,6 +34,7 @@ fn taken(endpoint: &str, sent: &[Frames]) -> (Vec<(String, u32)>, String, Vec<En
         in_memory: false,
         complaints: Throttle::default(),
         tally: Arc::clone(&tally),
+        rejections: Rejections::default(),
         phase: Arc::new(AtomicPhase(AtomicU8::new(Phase::Closed as u8))),
     };
     for frames in sent {

@@ -1,0 +1,162 @@
+//! What is wrong with a hub, told from its status. One judgement for `/ready`, the tables, the log and the watchdog.
+
+use std::time::Duration;
+
+use control::{
+    AddressState, ConsumerState, ConsumerStatus, EndpointStatus, HubState, Problem, ProblemKind, Severity,
+    Status,
+};
+use settings::Settings;
+
+use crate::consumer::Tally;
+use crate::intake::IntakeTally;
+
+/// What is too long, and who is needed.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `hub.stuck_after`.
+    pub stuck_after: Duration,
+    /// `hub.silent_after`.
+    pub silent_after: Duration,
+    /// `hub.required_endpoints`.
+    pub required: Vec<String>,
+    /// `journal.segment_bytes`: with less than that free, the disk is nearly full.
+    pub low_disk: u64,
+}
+
+impl Limits {
+    /// As configured.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let hub = &settings.hub;
+        Self {
+            stuck_after: hub.stuck_after,
+            silent_after: hub.silent_after,
+            required: hub.required_endpoints.clone(),
+            low_disk: settings.journal.segment_bytes,
+        }
+    }
+
+    fn is_stuck(&self, in_hand: Duration) -> bool {
+        !self.stuck_after.is_zero() && in_hand > self.stuck_after
+    }
+}
+
+/// Whether the data path makes progress: the intake comes by, and no consumer is stuck in a call. It looks at a few
+/// atomic numbers only, so that it may be asked anywhere.
+pub fn is_alive<'a>(
+    intake: &IntakeTally,
+    mut consumers: impl Iterator<Item = &'a Tally>,
+    limits: &Limits,
+) -> bool {
+    let stuck = |tally: &Tally| tally.calls.in_hand().is_some_and(|in_hand| limits.is_stuck(in_hand));
+    intake.stuck().is_none() && !consumers.any(stuck)
+}
+
+/// What is wrong, the worst first.
+pub(super) fn problems(status: &Status, limits: &Limits, intake_stuck: Option<Duration>) -> Vec<Problem> {
+    let mut found = Found(Vec::new());
+    if status.hub.state == HubState::Stopping {
+        found.unready(ProblemKind::Stopping, None, "the hub is stopping".to_owned());
+    }
+    if let Some(since) = intake_stuck {
+        let message = format!(
+            "nothing has been taken in for {since:.0?}: the intake hangs, which is a fault of the hub or of the disk"
+        );
+        found.unready(ProblemKind::IntakeStuck, None, message);
+    }
+    if let Some(trouble) = &status.journal.trouble {
+        found.unready(ProblemKind::Journal, None, trouble.clone());
+    } else if status.journal.disk_free_bytes.is_some_and(|free| free < limits.low_disk) {
+        let message =
+            format!("the disk of hub.state_dir is nearly full: less than {} bytes are free", limits.low_disk);
+        found.warning(ProblemKind::DiskLow, None, message);
+    }
+    consumers(status, limits, &mut found);
+    for endpoint in &status.endpoints {
+        self::endpoint(endpoint, limits, &mut found);
+    }
+    if let Some(error) = &status.hub.reloads.last_error {
+        let message = format!("the last reload was refused, and the hub goes on as before: {error}");
+        found.warning(ProblemKind::ReloadFailed, None, message);
+    }
+    found.0.sort_by_key(|problem| problem.severity);
+    found.0
+}
+
+fn consumers(status: &Status, limits: &Limits, found: &mut Found) {
+    let has_ended = |consumer: &ConsumerStatus| consumer.state == ConsumerState::Ended;
+    // That they end is what a stop is.
+    if status.hub.state == HubState::Running {
+        if status.consumers.is_empty() {
+            found.warning(
+                ProblemKind::NoConsumer,
+                None,
+                "no consumer is switched on: the hub does no work".to_owned(),
+            );
+        }
+        for consumer in status.consumers.iter().filter(|consumer| has_ended(consumer)) {
+            let name = &consumer.place.name;
+            let message = format!("consumer {name} has ended: see the log for why, and restart the hub");
+            found.unready(ProblemKind::ConsumerEnded, Some(name), message);
+        }
+    }
+    for consumer in &status.consumers {
+        let name = &consumer.place.name;
+        let in_hand = consumer.in_hand_seconds.and_then(|time| Duration::try_from_secs_f64(time).ok());
+        if let Some(in_hand) = in_hand.filter(|in_hand| limits.is_stuck(*in_hand)) {
+            let message = format!("consumer {name} has not come back from a message for {in_hand:.0?}");
+            found.unready(ProblemKind::ConsumerStuck, Some(name), message);
+        }
+        let without = match consumer.state {
+            ConsumerState::Ignored => "the hub runs without it",
+            ConsumerState::Retrying => "it is tried again",
+            _ => continue,
+        };
+        let message = format!("consumer {name} did not start: {without}");
+        found.warning(ProblemKind::ConsumerNotStarted, Some(name), message);
+    }
+}
+
+fn endpoint(endpoint: &EndpointStatus, limits: &Limits, found: &mut Found) {
+    let name = &endpoint.name;
+    if !endpoint.connected {
+        let addresses = endpoint.addresses.iter().map(|address| {
+            let why = match (&address.reason, address.state) {
+                (Some(reason), _) => reason,
+                (None, AddressState::Resolving) => "its name is being looked up",
+                (None, _) => "connecting",
+            };
+            format!("{}: {why}", address.address)
+        });
+        let addresses = addresses.collect::<Vec<_>>().join("; ");
+        let message = format!("endpoint {name} is not connected ({addresses})");
+        if limits.required.contains(name) {
+            found.unready(ProblemKind::EndpointDown, Some(name), message);
+        } else {
+            found.warning(ProblemKind::EndpointDown, Some(name), message);
+        }
+        return;
+    }
+    let silent_after = limits.silent_after.as_secs_f64();
+    if silent_after > 0.0 && endpoint.silent_seconds > silent_after {
+        let message = format!(
+            "endpoint {name} is connected, and nothing has come from it for {:.0} s: does its publisher live?",
+            endpoint.silent_seconds
+        );
+        found.warning(ProblemKind::EndpointSilent, Some(name), message);
+    }
+}
+
+/// What was found.
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn unready(&mut self, kind: ProblemKind, about: Option<&String>, message: String) {
+        self.0.push(Problem { severity: Severity::Unready, kind, about: about.cloned(), message });
+    }
+
+    fn warning(&mut self, kind: ProblemKind, about: Option<&String>, message: String) {
+        self.0.push(Problem { severity: Severity::Warning, kind, about: about.cloned(), message });
+    }
+}

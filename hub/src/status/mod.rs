@@ -1,0 +1,184 @@
+//! How the hub is doing: [`Status`] put together from what its parts count, and what is wrong with it.
+//!
+//! Nothing here is on a message's way: the parts count, and who wants to know looks.
+
+mod health;
+mod process;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use bus::{EndpointStatus, State, StatusBoard};
+use control::{
+    AddressState, AddressStatus, Consumer, ConsumerStatus, HubState, HubStatus, IntakeStatus, Reloads, Stats,
+    Status,
+};
+use jiff::Timestamp;
+
+pub use self::health::{Limits, is_alive};
+use crate::consumer::Handle;
+use crate::intake::IntakeTally;
+use crate::outcome::{Dropped, Rejected};
+
+/// The process's beginning, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Started {
+    at: SystemTime,
+    clock: Instant,
+}
+
+impl Started {
+    /// It begins now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { at: SystemTime::now(), clock: Instant::now() }
+    }
+}
+
+/// What is looked at.
+pub struct Parts<'a> {
+    /// When the hub was started.
+    pub started: Started,
+    /// What it is about.
+    pub state: HubState,
+    /// What became of changes of its configuration.
+    pub reloads: Reloads,
+    /// The journal's numbers.
+    pub stats: Stats,
+    /// What came in.
+    pub intake: &'a IntakeTally,
+    /// Where from.
+    pub endpoints: &'a StatusBoard,
+    /// For whom.
+    pub consumers: Vec<(String, Handle)>,
+    /// What is too long, and who is needed.
+    pub limits: &'a Limits,
+}
+
+impl Parts<'_> {
+    /// How the hub is doing now.
+    #[must_use]
+    pub fn status(self) -> Status {
+        let Stats { journal, consumers: places, .. } = self.stats;
+        let consumers = self.consumers.iter().map(|(name, handle)| {
+            let place = places.iter().find(|place| place.name == *name).cloned();
+            consumer(place.unwrap_or_else(|| Consumer { name: name.clone(), ..Consumer::default() }), handle)
+        });
+        let mut consumers: Vec<_> = consumers.collect();
+        consumers.sort_by(|a, b| a.place.name.cmp(&b.place.name));
+        let mut status = Status {
+            at: Timestamp::now(),
+            hub: HubStatus {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                state: self.state,
+                started: stamp(self.started.at),
+                uptime_seconds: self.started.clock.elapsed().as_secs_f64(),
+                reloads: self.reloads,
+            },
+            problems: Vec::new(),
+            intake: intake(self.intake),
+            endpoints: endpoints(self.endpoints, self.intake, self.started),
+            consumers,
+            journal,
+            process: process::status(),
+        };
+        status.problems = health::problems(&status, self.limits, self.intake.stuck());
+        status
+    }
+}
+
+fn intake(tally: &IntakeTally) -> IntakeStatus {
+    let mut untrusted = BTreeMap::<String, u64>::new();
+    for ((_, rule), count) in tally.untrusted.snapshot() {
+        *untrusted.entry(rule.to_owned()).or_default() += count;
+    }
+    let rejected = Rejected::ALL.iter().map(|reason| (reason.word().to_owned(), tally.rejected.get(*reason)));
+    IntakeStatus {
+        messages: tally.messages(),
+        bytes: tally.bytes(),
+        rejected: rejected.collect(),
+        untrusted,
+        trouble: tally.trouble(),
+    }
+}
+
+fn endpoints(board: &StatusBoard, tally: &IntakeTally, started: Started) -> Vec<control::EndpointStatus> {
+    let (rejected, untrusted, now) =
+        (tally.rejected_by_endpoint(), tally.untrusted.snapshot(), SystemTime::now());
+    let endpoint = |endpoint: EndpointStatus| {
+        let counters = rejected.get(&endpoint.name);
+        let occurred = Rejected::ALL.iter().filter_map(|reason| {
+            let count = counters.map_or(0, |counters| counters.get(*reason));
+            (count > 0).then(|| (reason.word().to_owned(), count))
+        });
+        let silence = match endpoint.last_message {
+            Some(last) => now.duration_since(last).unwrap_or_default(),
+            None => started.clock.elapsed(),
+        };
+        control::EndpointStatus {
+            connected: endpoint
+                .addresses
+                .iter()
+                .any(|it| matches!(it.state, State::Connected | State::Bound)),
+            messages: endpoint.messages,
+            bytes: endpoint.bytes,
+            last_message: endpoint.last_message.map(stamp),
+            silent_seconds: silence.as_secs_f64(),
+            rejected: occurred.collect(),
+            untrusted: untrusted
+                .iter()
+                .filter(|((name, _), _)| *name == endpoint.name)
+                .map(|((_, rule), count)| ((*rule).to_owned(), *count))
+                .collect(),
+            addresses: endpoint.addresses.iter().map(address).collect(),
+            name: endpoint.name.to_string(),
+        }
+    };
+    board.snapshot().into_iter().map(endpoint).collect()
+}
+
+fn address(address: &bus::AddressStatus) -> AddressStatus {
+    let (state, since, reason, attempts) = match &address.state {
+        State::Resolving => (AddressState::Resolving, None, None, 0),
+        State::Connecting => (AddressState::Connecting, None, None, 0),
+        State::Connected => (AddressState::Connected, address.connected_since, None, 0),
+        State::Bound => (AddressState::Bound, None, None, 0),
+        State::Down { reason, since, attempts } => {
+            (AddressState::Down, Some(*since), Some(reason.to_string()), *attempts)
+        }
+    };
+    AddressStatus {
+        address: address.address.to_string(),
+        state,
+        since: since.map(stamp),
+        reason,
+        attempts,
+        connects: address.connects,
+        disconnects: address.disconnects,
+    }
+}
+
+fn consumer(place: Consumer, Handle { tally, profile, .. }: &Handle) -> ConsumerStatus {
+    let dropped = Dropped::ALL.iter().map(|reason| (reason.word().to_owned(), tally.dropped.get(*reason)));
+    ConsumerStatus {
+        place,
+        state: tally.state(),
+        topics: profile.topics.clone(),
+        plugin: profile.plugin.clone(),
+        received: tally.received(),
+        handled: tally.finished(),
+        failures: tally.failures(),
+        retries: tally.retries(),
+        replayed: tally.replayed(),
+        aside: tally.aside(),
+        dropped: dropped.collect(),
+        in_hand_seconds: tally.calls.in_hand().as_ref().map(Duration::as_secs_f64),
+        handling: tally.calls.histogram(),
+    }
+}
+
+/// What no calendar has is the beginning of time.
+fn stamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or_default()
+}

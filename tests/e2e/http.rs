@@ -1,0 +1,335 @@
+//! Health and metrics by HTTP: what is told when all is well, and when something goes wrong.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use e2e::{
+    Answered, DEADLINE, Disk, Http, Hub, HubBuilder, Recorder, Scratch, Signal, TestPublisher, workspace,
+};
+use serde_json::Value;
+
+/// A hub that can be asked, with what it needs.
+struct Bus {
+    scratch: Scratch,
+    publisher: TestPublisher,
+    recorder: Recorder,
+}
+
+impl Bus {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let recorder = Recorder::listen(&scratch, "recorder");
+        Self { scratch, publisher: TestPublisher::default(), recorder }
+    }
+
+    fn http(&self) -> Http {
+        Http::Unix(self.scratch.join("http.sock"))
+    }
+
+    /// A hub that is asked at a socket in the scratch folder.
+    fn hub(&self) -> HubBuilder<'_> {
+        let listen = format!("http.listen=unix:{}", self.scratch.join("http.sock").display());
+        Hub::builder(&self.scratch).subscribed_to(&self.publisher).arguments(&["--set", &listen])
+    }
+
+    fn publish(&mut self, count: usize) {
+        self.publisher.wait_for_subscriber("t");
+        for _ in 0..count {
+            self.publisher.publish("t", "{}");
+        }
+    }
+
+    /// Asks until the answer is as it should become.
+    fn until(&self, path: &str, is_right: impl Fn(&Answered) -> bool) -> Answered {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let answer = self.http().get(path);
+            if is_right(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "{path} does not become right: {answer:?}");
+        }
+    }
+
+    /// Waits until the hub is not ready for this reason alone.
+    fn until_unready(&self, kind: &str) -> Value {
+        let answer = self.until("/ready", |answer| answer.code == 503);
+        let problem = answer.json()["problems"][0].take();
+        assert_eq!((&problem["kind"], &problem["severity"]), (&kind.into(), &"unready".into()), "{answer:?}");
+        problem
+    }
+}
+
+#[test]
+fn a_hub_that_is_well_says_so_and_tells_its_numbers() {
+    let mut bus = Bus::new();
+    let mut hub = bus.hub().recorder(&bus.recorder).start();
+    bus.publish(100);
+    bus.publisher.send("t", b"no JSON");
+    bus.recorder.wait_for(100);
+    assert_eq!(bus.http().get("/live").json()["live"], true);
+    let ready = bus.until("/ready", |answer| answer.code == 200).json();
+    assert_eq!((&ready["ready"], &ready["problems"]), (&true.into(), &Value::Array(vec![])));
+    let has_all = |status: &Value| {
+        status["intake"]["messages"] == 101
+            && status["consumers"][0]["lag"] == 0
+            && status["consumers"][0]["handled"] == 100
+    };
+    let status = bus.until("/status", |answer| has_all(&answer.json())).json();
+    assert_eq!(status["intake"]["rejected"]["body"], 1);
+    let consumer = &status["consumers"][0];
+    assert_eq!((&consumer["name"], &consumer["state"]), (&"recorder".into(), &"running".into()));
+    assert_eq!((&consumer["received"], &consumer["handling"]["count"]), (&100.into(), &100.into()));
+    let endpoint = &status["endpoints"][0];
+    assert_eq!((&endpoint["name"], &endpoint["connected"]), (&"e".into(), &true.into()));
+    assert_eq!((&endpoint["messages"], &endpoint["rejected"]["body"]), (&101.into(), &1.into()));
+    assert_eq!(endpoint["bytes"], status["intake"]["bytes"]);
+    assert_eq!(status["hub"]["pid"], hub.process.id());
+    assert!(bus.http().get("/").body.contains("/metrics"));
+    assert_eq!(bus.http().get("/nothing").code, 404);
+    assert_eq!(hub.stop().code(), Some(0));
+}
+
+#[test]
+fn metrics_pass_prometheus_own_check_and_are_those_of_the_reference() {
+    let mut bus = Bus::new();
+    let _hub = bus.hub().recorder(&bus.recorder).config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
+    bus.publish(100);
+    bus.publisher.send("t", b"no JSON");
+    bus.recorder.wait_for(100);
+    let handled = "fedmsg_hub_consumer_handled_messages_total{consumer=\"recorder\"} 100\n";
+    let text = bus.until("/metrics", |answer| answer.body.contains(handled));
+    assert!(text.head.contains("text/plain; version=0.0.4"), "{}", text.head);
+    for line in [
+        "fedmsg_hub_received_messages_total 101\n",
+        "fedmsg_hub_rejected_messages_total{reason=\"body\"} 1\n",
+        "fedmsg_hub_endpoint_rejected_messages_total{endpoint=\"e\",reason=\"body\"} 1\n",
+        "fedmsg_hub_endpoint_connected{endpoint=\"down\"} 0.0\n",
+        "fedmsg_hub_problem{severity=\"warning\",kind=\"endpoint_down\",about=\"down\"} 1.0\n",
+        "fedmsg_hub_consumer_handling_seconds_bucket{le=\"+Inf\",consumer=\"recorder\"} 100\n",
+    ] {
+        assert!(text.body.contains(line), "{line} is not in {}", text.body);
+    }
+    assert_eq!(promtool(&text.body), "");
+
+    let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1\r\n";
+    let open = bus.http().ask("GET", "/metrics", accept, "");
+    assert!(open.head.contains("application/openmetrics-text"), "{}", open.head);
+    assert!(open.body.ends_with("# EOF\n") && open.body.contains(handled));
+
+    // Only with journal.mode = "memory", and only where a consumer validates.
+    let elsewhere = [
+        "fedmsg_hub_journal_dropped_messages_total",
+        "fedmsg_hub_untrusted_messages_total",
+        "fedmsg_hub_endpoint_untrusted_messages_total",
+    ];
+    let mut said = BTreeMap::new();
+    let reference = std::fs::read_to_string(workspace().join("docs/reference/metrics.md")).unwrap();
+    for row in reference.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let (name, rest) = row.split_once("` | ").unwrap();
+        let (kind, rest) = rest.split_once(" | ").unwrap();
+        let (labels, help) = rest.split_once(" | ").unwrap();
+        said.insert(name, (kind, labels.to_owned(), help.trim_end_matches(" |")));
+    }
+    let mut served = BTreeMap::new();
+    for help in text.body.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+        let (name, help) = help.split_once(' ').unwrap();
+        let kind = format!("# TYPE {name} ");
+        let kind = text.body.lines().find_map(|line| line.strip_prefix(&kind)).unwrap();
+        served.insert(name, (kind, labels(&text.body, name), help));
+    }
+    for name in elsewhere {
+        assert!(said.remove(name).is_some(), "{name} is not in the reference");
+    }
+    assert_eq!(said, served);
+}
+
+/// The labels of a metric's first sample, as the reference writes them.
+fn labels(text: &str, name: &str) -> String {
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let sample = samples.filter_map(|line| line.strip_prefix(name)).find_map(|rest| {
+        let rest = ["_bucket", ""].iter().find_map(|suffix| rest.strip_prefix(suffix))?;
+        rest.starts_with(['{', ' ']).then_some(rest)
+    });
+    let inside =
+        sample.and_then(|rest| rest.strip_prefix('{')?.split_once("} ")).map_or("", |(inside, _)| inside);
+    let names = inside.split("\",").filter_map(|label| label.split_once('=')).map(|(name, _)| name);
+    names.filter(|name| *name != "le").map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What Prometheus' own tool has to say of metrics.
+fn promtool(metrics: &str) -> String {
+    let tool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut tool = tool.expect("promtool: run scripts/test, which installs it");
+    tool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let said = tool.wait_with_output().unwrap();
+    String::from_utf8(said.stderr).unwrap()
+}
+
+#[test]
+fn a_consumer_that_does_not_come_back_is_seen_and_is_seen_to_come_back() {
+    let mut bus = Bus::new();
+    let block = bus.scratch.write("block", "");
+    let hub = bus
+        .hub()
+        .plugin("misbehaving")
+        .config("hub.stuck_after = \"100ms\"")
+        .config(&format!(
+            "misbehaving.blocks_in_consume = {{ enabled = true, file = \"{}\" }}",
+            block.display()
+        ))
+        .start();
+    assert_eq!(bus.until("/ready", |answer| answer.json()["problems"] == Value::Array(vec![])).code, 200);
+    bus.publish(1);
+    let problem = bus.until_unready("consumer_stuck");
+    assert_eq!(problem["about"], "blocks-in-consume");
+    assert_eq!(bus.http().get("/live").code, 503);
+    hub.log().wait_for("consumer blocks-in-consume has not come back from a message");
+    std::fs::remove_file(block).unwrap();
+    bus.until("/ready", |answer| answer.code == 200);
+    assert_eq!(bus.http().get("/live").code, 200);
+    hub.log().wait_for("that is over problem=\"consumer_stuck\"");
+}
+
+#[test]
+fn a_consumer_that_has_ended_makes_the_hub_unready() {
+    let mut bus = Bus::new();
+    let _hub = bus
+        .hub()
+        .recorder(&bus.recorder)
+        .plugin("misbehaving")
+        .config("misbehaving.stops_itself.enabled = true")
+        .start();
+    bus.publish(1);
+    assert_eq!(bus.until_unready("consumer_ended")["about"], "stops-itself");
+    // The other goes on.
+    bus.publish(1);
+    bus.recorder.wait_for(2);
+}
+
+#[test]
+fn an_endpoint_that_is_down_is_a_warning_unless_it_is_required() {
+    let bus = Bus::new();
+    let down = "endpoints.down = \"tcp://127.0.0.1:1\"";
+    let hub = bus.hub().config(down).recorder(&bus.recorder).start();
+    let is_down = |answer: &Answered| {
+        let problem = &answer.json()["problems"][0];
+        problem["kind"] == "endpoint_down"
+            && problem["message"].as_str().unwrap().contains("tcp://127.0.0.1:1: nothing answers there")
+    };
+    let answer = bus.until("/ready", is_down);
+    assert_eq!((answer.code, &answer.json()["problems"][0]["severity"]), (200, &"warning".into()));
+    drop(hub);
+    let _hub =
+        bus.hub().config(down).config("hub.required_endpoints = [\"down\"]").recorder(&bus.recorder).start();
+    bus.until("/ready", |answer| is_down(answer) && answer.code == 503);
+    let addresses = bus.until("/status", |answer| {
+        answer.json()["endpoints"][0]["addresses"][0]["attempts"].as_u64().unwrap() > 1
+    });
+    assert_eq!(addresses.json()["endpoints"][0]["addresses"][0]["state"], "down");
+}
+
+#[test]
+fn an_endpoint_that_is_connected_and_silent_is_a_warning() {
+    let bus = Bus::new();
+    let hub = bus.hub().recorder(&bus.recorder).config("hub.silent_after = \"10ms\"").start();
+    let answer = bus.until("/ready", |answer| answer.json()["problems"][0]["kind"] == "endpoint_silent");
+    assert_eq!((answer.code, &answer.json()["problems"][0]["about"]), (200, &"e".into()));
+    hub.log().wait_for("endpoint e is connected, and nothing has come from it");
+}
+
+#[test]
+fn a_full_disk_makes_the_hub_unready_until_there_is_room() {
+    let mut bus = Bus::new();
+    let Some(disk) = Disk::small(&bus.hub().state_dir(), "size=1m,mode=700") else { return };
+    let free = bus.scratch.join("free");
+    let hub = bus
+        .hub()
+        .plugin("recorder")
+        .config("journal.segment_bytes = 65536\njournal.memory_bytes = 65536\njournal.max_bytes = 65536")
+        .config(&format!(
+            "recorder = {{ enabled = true, path = \"{}\", delay = \"1h\", until = \"{}\" }}",
+            bus.recorder.path(),
+            free.display()
+        ))
+        .start();
+    bus.publish(6000);
+    let problem = bus.until_unready("journal");
+    assert!(problem["message"].as_str().unwrap().contains("no room to write"), "{problem}");
+    // To wait for the disk is no reason to be started anew.
+    assert_eq!(bus.http().get("/live").code, 200);
+    hub.log().wait_for("the hub cannot go on as it should");
+    disk.remount("size=50m");
+    bus.until("/ready", |answer| answer.code == 200);
+    std::fs::write(free, "").unwrap();
+    bus.recorder.wait_for(6000);
+}
+
+#[test]
+fn a_second_hub_at_the_same_address_is_refused_with_a_mend() {
+    let scratch = Scratch::new();
+    let first = Hub::builder(&scratch).arguments(&["--set", "http.listen=127.0.0.1:0"]).start();
+    let line = first.log().wait_for("serving health and metrics");
+    let address = line.split("listen=").nth(1).unwrap().to_owned();
+    let http = Http::Tcp(address.clone());
+    assert_eq!(http.get("/live").code, 200);
+    let taken = format!("http.listen={address}");
+    let second = Hub::builder(&scratch).name("second").arguments(&["--set", &taken]).run();
+    assert_eq!(second.status.code(), Some(5), "{}", second.stderr);
+    assert!(second.stderr.contains("each hub on a machine needs an address of its own"), "{}", second.stderr);
+    assert_eq!(http.get("/live").code, 200);
+}
+
+#[test]
+fn a_socket_is_for_user_and_group_goes_with_its_hub_and_is_replaced_after_a_kill() {
+    let bus = Bus::new();
+    let path = bus.scratch.join("http.sock");
+    let mut hub = bus.hub().start();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    hub.process.signal(Signal::KILL);
+    hub.process.wait();
+    assert!(path.exists());
+    let mut hub = bus.hub().start();
+    assert_eq!(bus.http().get("/live").code, 200);
+    assert_eq!(hub.stop().code(), Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_level_of_the_log_is_told_and_set() {
+    let bus = Bus::new();
+    let mut hub = bus.hub().recorder(&bus.recorder).start();
+    assert_eq!(bus.http().get("/log").json()["level"], "info");
+    let refused = bus.http().ask("PUT", "/log", "", "hub=loud");
+    assert_eq!(refused.code, 400);
+    assert!(refused.json()["error"].as_str().unwrap().contains("`hub=loud` is not a filter"), "{refused:?}");
+    assert_eq!(bus.http().get("/log").json()["level"], "info");
+    assert_eq!(bus.http().ask("PUT", "/log", "", "info,hub=debug\n").code, 200);
+    assert_eq!(bus.http().get("/log").json()["level"], "info,hub=debug");
+    hub.stop();
+    hub.log().wait_for("reads no further");
+}
+
+#[test]
+fn clients_that_are_silent_or_shout_hold_up_neither_messages_nor_for_long_other_clients() {
+    let mut bus = Bus::new();
+    let _hub = bus.hub().recorder(&bus.recorder).start();
+    let silent: Vec<_> = (0..100).map(|_| bus.http().connect()).collect();
+    for garbage in [&b"\0\xff\x16\x03 nothing that HTTP knows\r\n\r\n"[..], &[b'x'; 1 << 20]] {
+        // It may be cut off while it is still shouting.
+        drop(bus.http().connect().write_all(garbage));
+    }
+    bus.publish(100);
+    bus.recorder.wait_for(100);
+    assert_eq!(bus.http().get("/live").code, 200);
+    drop(silent);
+    let large = bus.http().ask("PUT", "/log", "", &"x".repeat(10_000));
+    assert_eq!(large.code, 413, "{large:?}");
+}

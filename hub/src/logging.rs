@@ -1,23 +1,27 @@
-//! Where log records go: standard error, as text or JSON, by a thread of its own.
+//! Where log records go: standard error, as text or JSON, by a thread of its own; or systemd's journal.
 //!
-//! A reader that is slow or gone must not hold up the hub, let alone end it: records that find no room are dropped and
-//! counted.
+//! A reader of standard error that is slow or gone must not hold up the hub, let alone end it: records that find no
+//! room are dropped and counted. The journal's own protocol has no such means; who chooses it trusts it to read.
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use settings::{Configuration, LogFormat, LogSettings, Problem};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::{EnvFilter, reload};
+use tracing_subscriber::fmt::SubscriberBuilder;
+use tracing_subscriber::fmt::format::{DefaultFields, Format};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 /// Lines that wait for a slow reader at most.
 const WAITING: usize = 10_000;
 
 /// The running log; what waits is written out when it is dropped.
 pub struct Log {
-    _writer: WorkerGuard,
-    dropped: ErrorCounter,
+    /// None where records go to systemd's journal.
+    standard_error: Option<(WorkerGuard, ErrorCounter)>,
     level: Arc<Level>,
 }
 
@@ -60,7 +64,7 @@ impl Log {
 
     /// Says how many lines found no room, if any.
     pub fn say_dropped(&self) {
-        let lines = self.dropped.dropped_lines();
+        let lines = self.standard_error.as_ref().map_or(0, |(_, dropped)| dropped.dropped_lines());
         if lines > 0 {
             tracing::warn!(lines, "log lines dropped: the reader of standard error did not keep up");
         }
@@ -70,13 +74,49 @@ impl Log {
 /// Installs the process's log.
 ///
 /// # Errors
-/// `log.level` is not a filter.
+/// `log.level` is not a filter, or systemd's journal is not there.
 pub fn install(configuration: &Configuration) -> Result<Log, Problem> {
     let LogSettings { level, format } = &configuration.settings().log;
     let filter = EnvFilter::try_new(level).map_err(|error| {
         let message = format!("`{level}` is not a filter such as `info` or `info,plugin=debug`: {error}");
         configuration.problem(&["log", "level"], message)
     })?;
+    // A second installation in one process fails; the first one goes on serving.
+    let (standard_error, set): (_, Box<SetFilter>) = match format {
+        LogFormat::Text => {
+            let (log, written) = standard_error(filter);
+            let log = log.with_filter_reloading();
+            let handle = log.reload_handle();
+            drop(log.try_init());
+            (Some(written), Box::new(move |filter| handle.reload(filter)))
+        }
+        LogFormat::Json => {
+            let (log, written) = standard_error(filter);
+            let log = log.json().flatten_event(true).with_filter_reloading();
+            let handle = log.reload_handle();
+            drop(log.try_init());
+            (Some(written), Box::new(move |filter| handle.reload(filter)))
+        }
+        LogFormat::Journald => {
+            let journal = tracing_journald::layer().map_err(|error| {
+                let message = format!("systemd's journal does not take records here: {error}");
+                configuration.problem(&["log", "format"], message)
+            })?;
+            let (filter, handle) = reload::Layer::new(filter);
+            let journal = journal
+                .with_field_prefix(Some("FEDMSG".to_owned()))
+                .with_syslog_identifier("fedmsg-hub".to_owned());
+            drop(Registry::default().with(filter).with(journal).try_init());
+            (None, Box::new(move |filter| handle.reload(filter)))
+        }
+    };
+    let now = Mutex::new(level.clone());
+    Ok(Log { standard_error, level: Arc::new(Level { now, set }) })
+}
+
+type ToStandardError = SubscriberBuilder<DefaultFields, Format, EnvFilter, NonBlocking>;
+
+fn standard_error(filter: EnvFilter) -> (ToStandardError, (WorkerGuard, ErrorCounter)) {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let (writer, guard) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).finish(io::stderr());
@@ -86,21 +126,5 @@ pub fn install(configuration: &Configuration) -> Result<Log, Problem> {
         .with_writer(writer)
         .with_ansi(colours)
         .log_internal_errors(false);
-    let now = Mutex::new(level.clone());
-    // A second installation in one process fails; the first one goes on serving.
-    let set: Box<SetFilter> = match format {
-        LogFormat::Text => {
-            let log = log.with_filter_reloading();
-            let handle = log.reload_handle();
-            drop(log.try_init());
-            Box::new(move |filter| handle.reload(filter))
-        }
-        LogFormat::Json => {
-            let log = log.json().flatten_event(true).with_filter_reloading();
-            let handle = log.reload_handle();
-            drop(log.try_init());
-            Box::new(move |filter| handle.reload(filter))
-        }
-    };
-    Ok(Log { _writer: guard, dropped, level: Arc::new(Level { now, set }) })
+    (log, (guard, dropped))
 }

@@ -174,6 +174,8 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+    /// Records with fields, to systemd's journal.
+    Journald,
 }
 
 /// The hub's own part of the tree, and the names of the top-level tables that are not the hub's.

@@ -1,17 +1,25 @@
 //! The operator's way to a state directory, whether a hub runs on it or not.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{process, thread};
 
 use journal::{Archive, Journal, JournalError, Opened, Options, Part, Recovery};
 use rustix::process::geteuid;
 
 use crate::answer::{self, Each, tell};
+use crate::client::is_absent;
 use crate::reply::Damage;
 use crate::view::View;
 use crate::{Client, Command, ControlError, Refusal, Reply};
+
+/// How long a hub is waited for that has its state directory and no socket: it starts, or it stops.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is looked after.
+const INTERVAL: Duration = Duration::from_millis(50);
 
 /// The operator's way to a state directory.
 #[derive(Debug, Clone)]
@@ -22,22 +30,43 @@ pub enum Access {
     Stopped(Stopped),
 }
 
-/// A state directory that no hub runs on.
+/// A state directory with no hub that could be asked.
 #[derive(Debug, Clone)]
 pub struct Stopped {
     directory: PathBuf,
+    /// The process that has it all the same.
+    owner: Option<u32>,
 }
 
 impl Access {
-    /// Looks whether a hub runs there.
+    /// Looks whether a hub runs there. One that is starting or stopping is waited for, for some seconds.
     ///
     /// # Errors
     /// As [`Client::find`].
     pub fn find(state_directory: &Path) -> Result<Self, ControlError> {
-        Ok(match Client::find(state_directory)? {
-            Some(client) => Self::Running(client),
-            None => Self::Stopped(Stopped { directory: state_directory.to_owned() }),
-        })
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(client) = Client::find(state_directory)? {
+                return Ok(Self::Running(client));
+            }
+            let owner = Journal::owner(state_directory).filter(|owner| *owner != process::id());
+            if owner.is_none() || Instant::now() >= deadline {
+                return Ok(Self::Stopped(Stopped { directory: state_directory.to_owned(), owner }));
+            }
+            // There is no event to wait for.
+            thread::park_timeout(INTERVAL);
+        }
+    }
+
+    /// The hub that runs there, for what only a running hub can do.
+    ///
+    /// # Errors
+    /// [`Refusal::NotRunning`]; [`ControlError::NotReady`].
+    pub fn running(&self) -> Result<&Client, ControlError> {
+        match self {
+            Self::Running(client) => Ok(client),
+            Self::Stopped(stopped) => Err(stopped.refuse()),
+        }
     }
 
     /// Asks, and has `each` take the lines of the answer, which are none of [`Reply::Done`], [`Reply::Error`] and
@@ -72,7 +101,7 @@ impl Stopped {
             Command::Status
             | Command::LogLevel { .. }
             | Command::Messages { follow: true, .. }
-            | Command::Replay { .. } => Err(Refusal::NotRunning.into()),
+            | Command::Replay { .. } => Err(self.refuse()),
             Command::Messages { span, last, topics, follow: false } => {
                 answer::messages(View::Archive(&self.look()?), span, *last, topics, each)?;
                 Ok(())
@@ -104,9 +133,17 @@ impl Stopped {
         }
     }
 
+    /// Why it cannot do what only a running hub can.
+    fn refuse(&self) -> ControlError {
+        match self.owner {
+            Some(_) => ControlError::NotReady { directory: self.directory.clone(), pid: self.owner },
+            None => Refusal::NotRunning.into(),
+        }
+    }
+
     fn look(&self) -> Result<Archive, ControlError> {
         Archive::open(&self.directory).map_err(|error| match error {
-            JournalError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            JournalError::Io { source, .. } if is_absent(&source) => {
                 ControlError::NoJournal { directory: self.directory.clone() }
             }
             other => other.into(),
@@ -126,7 +163,13 @@ impl Stopped {
         if owner != user {
             return Err(ControlError::NotOwner { directory: self.directory.clone(), owner, user });
         }
-        let Opened { journal, appender, recovery } = Journal::open(&self.directory, &Options::default())?;
+        let opened = Journal::open(&self.directory, &Options::default());
+        let Opened { journal, appender, recovery } = opened.map_err(|error| match error {
+            JournalError::Locked { pid, .. } => {
+                ControlError::NotReady { directory: self.directory.clone(), pid }
+            }
+            other => other.into(),
+        })?;
         // Nothing comes in.
         drop(appender);
         tell_damage(&recovery, |_| true, each)?;

@@ -45,7 +45,8 @@ impl Client {
         match client.connect() {
             Ok(_) => Ok(Some(client)),
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                io::ErrorKind::ConnectionRefused => Ok(None),
+                _ if is_absent(&error) => Ok(None),
                 _ => Err(failure(&client.socket, error)),
             },
         }
@@ -80,6 +81,11 @@ impl Client {
         let (socket, stream) = (self.socket.clone(), BufReader::with_capacity(1 << 16, stream));
         Ok(Answer { socket, stream, line: Vec::new(), over: false })
     }
+}
+
+/// Whether there is no such file, nor a folder for it.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn failure(socket: &Path, source: io::Error) -> ControlError {

@@ -90,6 +90,10 @@ fn of(consumer: Option<&str>) -> String {
     consumer.map(|name| format!(" of consumer {name:?}")).unwrap_or_default()
 }
 
+fn of_process(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+}
+
 /// Why a question got no answer, or only part of one.
 #[derive(Debug, Error)]
 pub enum ControlError {
@@ -140,6 +144,17 @@ pub enum ControlError {
     /// The hub went away before it had answered.
     #[error("the hub ended the connection before it had answered: has it stopped?")]
     Gone,
+    /// A process has the state directory, and no socket.
+    #[error(
+        "a hub that is starting or stopping{} has {directory}, or another command does: ask again when it is done; \
+         the hub's log says what it waits for", of_process(*.pid)
+    )]
+    NotReady {
+        /// The state directory.
+        directory: PathBuf,
+        /// The process.
+        pid: Option<u32>,
+    },
     /// The hub is there, and says nothing.
     #[error(
         "the hub at {socket} has said nothing for {patience:?}: its process is suspended, or hangs. Have it go on \

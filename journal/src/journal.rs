@@ -13,7 +13,7 @@ use crate::cursors::Cursors;
 use crate::deadletters::DeadLetters;
 use crate::frame::{Key, Kind};
 use crate::kept::Kept;
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::logfile::sync_folder;
 use crate::outcomes::Outcomes;
 use crate::recovery::Recovery;
@@ -21,7 +21,7 @@ use crate::ring::{Ring, Taken};
 use crate::segments::{SegmentWriter, Segments};
 use crate::shared::{Durable, Layout, Shared};
 use crate::sync::thread::{self, JoinHandle};
-use crate::sync::{Mutex, lock};
+use crate::sync::{self, Mutex};
 use crate::{JournalError, Mode, Offset, Options, Reader, WhenFull};
 
 /// A journal that this process owns. It may be shared among threads; what it gives out holds on to what it needs.
@@ -57,6 +57,13 @@ impl Journal {
             Mode::Durable { sync_interval } => Self::on_disk(&layout, options, sync_interval, lock),
             Mode::Memory { max_bytes, when_full } => Self::in_memory(options, max_bytes, when_full, lock),
         }
+    }
+
+    /// The process that has a state directory's journal open, if it can be told. It may have ended when this returns,
+    /// and one that was killed may be taken for another process that has its number by now.
+    #[must_use]
+    pub fn owner(directory: &Path) -> Option<u32> {
+        lock::owner(&Layout(directory.to_owned()).lock())
     }
 
     fn on_disk(
@@ -207,7 +214,7 @@ impl Journal {
         self.shared.ring.close();
         let Some(committer) = self.shared.committer() else { return Ok(()) };
         committer.close();
-        if let Some(thread) = lock(&self.committer).take() {
+        if let Some(thread) = sync::lock(&self.committer).take() {
             // It doesn't panic; if it did, the state below says what is missing.
             drop(thread.join());
         }

@@ -1,6 +1,6 @@
 //! One owner per state directory: a lock that the system lets go of when the process ends, however it ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -10,6 +10,13 @@ use crate::JournalError;
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
+}
+
+/// The process that seems to own a state directory: it is named in the lock's file, and lives. Asks without taking the
+/// lock for a moment, which would turn away a hub that starts just then.
+pub(crate) fn owner(path: &Path) -> Option<u32> {
+    let pid = fs::read_to_string(path).ok()?.trim().parse().ok()?;
+    Path::new("/proc").join(u32::to_string(&pid)).exists().then_some(pid)
 }
 
 impl Lock {

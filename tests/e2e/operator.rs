@@ -321,8 +321,29 @@ fn what_cannot_be_looked_at_is_said_with_a_mend() {
         assert!(fails(&scratch, 7, arguments).contains("hub.state_dir"), "{arguments:?}");
     }
     assert!(!Hub::builder(&scratch).state_dir().exists());
+    fs::write(Hub::builder(&scratch).state_dir(), "").unwrap();
+    assert!(fails(&scratch, 7, &["journal", "stats"]).contains("hub.state_dir"));
     let bad = fails(&scratch, 3, &["journal", "stats", "--set", "journal.mode=paper"]);
     assert!(bad.contains("journal.mode"), "{bad}");
+}
+
+#[test]
+fn a_hub_that_starts_is_waited_for_and_named_if_that_takes_long() {
+    let scratch = Scratch::new();
+    let file = scratch.join("go-on");
+    let config = format!("misbehaving.blocks_in_start = {{ enabled = true, file = \"{}\" }}", file.display());
+    let hub = Hub::builder(&scratch).plugin("misbehaving").config(&config);
+    let hub = Process::start(&scratch, "hub", &mut hub.command());
+    hub.stderr.wait_for("starting");
+    for arguments in [&["dlq", "requeue", "--all"][..], &["replay", "--consumer", "x", "--from", "0"]] {
+        let said = fails(&scratch, 9, arguments);
+        assert!(said.contains(&format!("(process {})", hub.id())), "{said}");
+    }
+    assert!(ok(&scratch, &["consumer", "list"]).contains("blocks-in-start"));
+    let waiting =
+        Process::start(&scratch, "waiting", &mut command(&scratch, &["journal", "stats", "--json"]));
+    fs::write(file, "").unwrap();
+    waiting.stdout.wait_for(r#""running":true"#);
 }
 
 #[test]

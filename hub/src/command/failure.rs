@@ -90,7 +90,7 @@ impl Failure {
                 | ControlError::NotOwner { .. }
                 | ControlError::PathTooLong { .. },
             ) => Exit::State,
-            Self::Control(ControlError::Silent { .. })
+            Self::Control(ControlError::Silent { .. } | ControlError::NotReady { .. })
             | Self::ReplayBrokenOff { why: BrokenOff::ByHub(ControlError::Silent { .. }), .. } => {
                 Exit::Silent
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::{io, thread};
 
 use clap::{ArgGroup, Args};
-use control::{Access, Command, ControlError, HangUp, Progress, Refusal, Reply};
+use control::{Access, Command, HangUp, Progress, Reply};
 use indicatif::HumanCount;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,7 +39,7 @@ pub struct Replay {
 
 impl Replay {
     pub(super) fn run(&self, hub: &Access) -> Result<(), Failure> {
-        let Access::Running(hub) = hub else { return Err(ControlError::from(Refusal::NotRunning).into()) };
+        let hub = hub.running()?;
         let interrupt =
             Interrupt::catch().map_err(|source| Failure::Stream { doing: "catch Ctrl-C", source })?;
         let command = Command::Replay { consumer: self.consumer.clone(), span: self.part.span() };

@@ -184,6 +184,22 @@ impl Fault for StartsLate {
     }
 }
 
+/// Does not come back from start until `file` exists.
+pub(crate) struct BlocksInStart;
+
+impl Fault for BlocksInStart {
+    const NAME: &'static str = "blocks-in-start";
+    const KEY: &'static str = "misbehaving.blocks_in_start.enabled";
+
+    fn start(config: Config, _: Hub) -> Result<Self, StartError> {
+        tracing::info!("starting");
+        while !config.file.exists() {
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        Ok(Self)
+    }
+}
+
 /// Can never start, it says.
 pub(crate) struct NeverStarts;
 

@@ -7,12 +7,13 @@ mod faults;
 
 use fault::Faulty;
 use faults::{
-    BlocksInConsume, BlocksInStop, Dawdles, Drops, NeverStarts, PanicsInConsume, PanicsInStart, PanicsInStop,
-    Publishes, Retries, StartsLate, StopsItself, Talks,
+    BlocksInConsume, BlocksInStart, BlocksInStop, Dawdles, Drops, NeverStarts, PanicsInConsume,
+    PanicsInStart, PanicsInStop, Publishes, Retries, StartsLate, StopsItself, Talks,
 };
 
 plugin_api::export_plugin!(
     Faulty<BlocksInConsume>,
+    Faulty<BlocksInStart>,
     Faulty<BlocksInStop>,
     Faulty<Dawdles>,
     Faulty<Drops>,

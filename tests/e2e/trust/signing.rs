@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crypto::hostname;
-use e2e::{Hub, Process, Recorder, Scratch, TestPublisher, binary};
+use e2e::{Hub, HubBuilder, Process, Recorder, Scratch, TestPublisher, binary};
 use serde_json::{Value, json};
 
 use super::{Python, pki, trust};
@@ -122,8 +122,7 @@ fn exposed(scratch: &Scratch) -> String {
     }
     fs::set_permissions(scratch.join("good.key"), PermissionsExt::from_mode(0o640)).unwrap();
     format!(
-        "[endpoints]\nrelay_inbound = \"{}\"\nrelay_outbound = \"{}\"\n\
-         [fedmsg.consumers.relay]\nenabled = true\nsign = true\n\
+        "endpoints.relay_inbound = \"{}\"\nendpoints.relay_outbound = \"{}\"\n\
          [crypto]\nsign_messages = true\nssldir = \"{}\"\n\
          certnames = {{ signing_relay = \"good\", \"shell.{}\" = \"good\" }}",
         scratch.ipc("in"),
@@ -133,12 +132,16 @@ fn exposed(scratch: &Scratch) -> String {
     )
 }
 
+fn signing_relay(scratch: &Scratch) -> HubBuilder<'_> {
+    Hub::builder(scratch).plugin("relay").config("fedmsg.consumers.relay = { enabled = true, sign = true }")
+}
+
 #[test]
 fn a_key_that_others_may_read_is_refused() {
     let scratch = Scratch::new();
     let config = exposed(&scratch);
     let mend = format!("chmod 600 {}", scratch.join("good.key").display());
-    let relay = Hub::builder(&scratch).plugin("relay").config(&config).run();
+    let relay = signing_relay(&scratch).config(&config).run();
     assert_eq!(relay.status.code(), Some(4));
     assert!(relay.stderr.contains("consumer `relay` did not start"), "{}", relay.stderr);
     assert!(relay.stderr.contains(&mend) && relay.stderr.contains("mode 0640"), "{}", relay.stderr);
@@ -150,14 +153,30 @@ fn a_key_that_others_may_read_is_refused() {
 }
 
 #[test]
+fn what_a_plugin_publishes_is_not_sent_unsigned_because_the_key_cannot_be_used() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let hub = Hub::builder(&scratch)
+        .plugin("misbehaving")
+        .config("misbehaving.publishes = { enabled = true, times = 1, max_attempts = 1 }")
+        .subscribed_to(&publisher)
+        .config(&exposed(&scratch).replace("signing_relay", &format!("\"fedmsg-hub.{}\"", hostname())))
+        .start();
+    publisher.wait_for_subscriber("t");
+    publisher.publish("t", "{}");
+    let said = hub.log().wait_for("message given up");
+    assert!(said.contains("crypto.sign_messages is set, and") && said.contains("chmod 600"), "{said}");
+}
+
+#[test]
 fn a_signing_relay_without_a_key_does_not_start_and_says_what_is_missing() {
     let scratch = Scratch::new();
     let config = exposed(&scratch).replace("signing_relay = \"good\", ", "");
-    let relay = Hub::builder(&scratch).plugin("relay").config(&config).run();
+    let relay = signing_relay(&scratch).config(&config).run();
     assert_eq!(relay.status.code(), Some(4));
     assert!(relay.stderr.contains(r#"crypto.certnames has no "signing_relay": add it"#), "{}", relay.stderr);
     let config = exposed(&scratch).replace("signing_relay = \"good\"", "signing_relay = \"absent\"");
-    let relay = Hub::builder(&scratch).plugin("relay").config(&config).run();
+    let relay = signing_relay(&scratch).config(&config).run();
     assert_eq!(relay.status.code(), Some(4));
     assert!(relay.stderr.contains("crypto.ssldir: cannot read"), "{}", relay.stderr);
     assert!(relay.stderr.contains("absent.key"), "{}", relay.stderr);

@@ -11,6 +11,7 @@
 //! - `interop`: both ways with the Python fedmsg
 //! - `describe`: what messages say to people, as fedmsg.meta says it
 //! - `trust`: signatures, from a publisher's key to a consumer's verdict
+//! - `gateway`: many subscribers, slow ones among them
 //! - `volume`: a million messages
 //! - `kill`: the hub is killed again and again, and nothing is lost
 //! - `storage`: full disks, read-only disks, a hub that is suspended, two hubs with one journal
@@ -29,6 +30,7 @@ mod damage;
 mod delivery;
 mod describe;
 mod flow;
+mod gateway;
 mod guide;
 mod http;
 mod interop;

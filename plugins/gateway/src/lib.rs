@@ -1,0 +1,165 @@
+#![forbid(unsafe_code)]
+//! Repeats every message, unchanged, to many subscribers outside, and lets none of them hold up another.
+//!
+//! This module is the border to the hub; [`publisher`] is the rest, and knows nothing of hubs. Why it does not publish
+//! by libzmq: `docs/decisions/0010-gateway-speaks-zmtp.md`.
+
+mod address;
+mod publisher;
+mod queue;
+mod subscriber;
+mod subscriptions;
+mod tally;
+mod zmtp;
+
+use std::slice;
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
+use plugin_api::{
+    BatchFailure, Consumer, Failure, Hub, Message, Pattern, StartError, export_plugin, tracing,
+};
+use serde::Deserialize;
+
+use address::Address;
+use publisher::{OpenError, Publisher};
+use zmtp::Outgoing;
+
+/// The keys of `[fedmsg.consumers.gateway]` beside `enabled`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+struct Config {
+    /// Where subscribers connect: all of these are bound.
+    addresses: Vec<Address>,
+    /// As many messages wait for one subscriber at most; what comes then is left out for it, and counted.
+    high_water_mark: usize,
+    /// As many bytes wait for one subscriber at most.
+    max_bytes: usize,
+    /// More subscribers than these are refused.
+    max_subscribers: usize,
+    /// A subscriber that takes no byte of what waits for it for so long is disconnected.
+    stalled_after: Time,
+    /// What came by these endpoints is not repeated. The hub must not hear its own gateway for ever.
+    never_from: Vec<String>,
+}
+
+/// A duration as it is written in the hub's configuration, `1m 30s`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Time(#[serde(with = "duration")] Duration);
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            addresses: vec![Address::default()],
+            high_water_mark: 10_000,
+            max_bytes: 64 * 1024 * 1024,
+            max_subscribers: 4096,
+            stalled_after: Time(Duration::from_secs(60)),
+            never_from: vec!["gateway".to_owned()],
+        }
+    }
+}
+
+struct Gateway {
+    publisher: Publisher,
+    never_from: Vec<String>,
+    /// It was said that the hub hears its own gateway.
+    warned: bool,
+}
+
+impl Gateway {
+    /// Whether the message may have come from here.
+    fn is_ours(&mut self, message: &Message<'_>) -> bool {
+        let ours = self.never_from.iter().any(|name| name == message.endpoint());
+        if ours && !self.warned {
+            self.warned = true;
+            tracing::warn!(
+                endpoint = message.endpoint(),
+                "this hub subscribes to the endpoint of its gateway; nothing that comes by it is repeated"
+            );
+        }
+        ours
+    }
+}
+
+impl Consumer for Gateway {
+    const NAME: &'static str = "gateway";
+    const CONFIG_KEY: &'static str = "fedmsg.consumers.gateway.enabled";
+    type Config = Config;
+
+    fn topics(_: &Config) -> Vec<Pattern> {
+        vec!["".into()]
+    }
+
+    fn start(config: Config, _: Hub) -> Result<Self, StartError> {
+        let Config { never_from, .. } = config;
+        let limits = publisher::Limits {
+            messages: config.high_water_mark,
+            bytes: config.max_bytes,
+            subscribers: config.max_subscribers,
+            stalled_after: config.stalled_after.0,
+        };
+        let publisher = Publisher::open(&config.addresses, limits).map_err(|error| match error {
+            OpenError::Taken { .. } => StartError::retry(error),
+            OpenError::Address { .. } | OpenError::System(_) => StartError::fatal(error),
+        })?;
+        for address in publisher.bound() {
+            tracing::info!(address = format_args!("tcp://{address}"), "publishing");
+        }
+        Ok(Self { publisher, never_from, warned: false })
+    }
+
+    fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure> {
+        Ok(self.consume_batch(slice::from_ref(message))?)
+    }
+
+    fn consume_batch(&mut self, batch: &[Message<'_>]) -> Result<(), BatchFailure> {
+        let mut outgoing = Vec::with_capacity(batch.len());
+        for message in batch {
+            if !self.is_ours(message) {
+                outgoing.push(Outgoing::new(message.topic(), message.body()));
+            }
+        }
+        Ok(self.publisher.publish(outgoing)?)
+    }
+
+    fn stop(self) {
+        self.publisher.close();
+    }
+}
+
+export_plugin!(Gateway);
+
+#[cfg(test)]
+mod tests {
+    use plugin_api::serde_json::{self, Value, json};
+    use plugin_api::testing::Harness;
+
+    use super::*;
+
+    #[test]
+    fn the_sample_is_right_and_shows_the_defaults() {
+        let sample: Value = toml::from_str(include_str!("../sample.toml")).unwrap();
+        let wants = Harness::<Gateway>::describe_sample(sample.clone()).unwrap();
+        assert_eq!(wants.topics, [Pattern::from("")]);
+        let table = sample["fedmsg"]["consumers"]["gateway"].clone();
+        let table: Config = serde_json::from_value(table).unwrap();
+        assert_eq!(format!("{table:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_worth_a_retry_and_one_of_no_machine_here_is_not() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("tcp://{}", taken.local_addr().unwrap());
+        let error = Harness::<Gateway>::start(json!({"addresses": [address]})).err().unwrap();
+        assert!(error.is_retryable() && error.reason().contains("in use"), "{error}");
+        let error = Harness::<Gateway>::start(json!({"addresses": ["tcp://192.0.2.1:9940"]})).err().unwrap();
+        assert!(!error.is_retryable(), "{error}");
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_named() {
+        let error = Harness::<Gateway>::describe(json!({"addresses": ["ipc:///tmp/x"]})).err().unwrap();
+        assert!(error.to_string().starts_with("addresses: `ipc:"), "{error}");
+    }
+}

@@ -1,0 +1,273 @@
+//! The publisher: one thread that accepts subscribers and sends to all of them.
+//!
+//! A batch is put into every subscriber's queue, then each connection writes until it takes no more, and only then
+//! comes the next batch. So a queue fills because a subscriber does not take, and never because this thread is busy: then
+//! the hub waits, whose messages are in its journal.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use plugin_api::tracing;
+use rustix::net::sockopt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{interval, sleep, timeout};
+
+use crate::address::Address;
+use crate::queue::Queue;
+use crate::subscriber::{Farewell, Subscriber};
+use crate::tally::Tally;
+use crate::zmtp::Outgoing;
+
+/// How many connections wait to be accepted: all subscribers come at once when the gateway restarts.
+const BACKLOG: u32 = 1024;
+
+/// How often the log says who is too slow.
+const REPORT: Duration = Duration::from_secs(10);
+
+/// How long, at the end, what waits is still sent: as `zmq.linger` by default.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long no connection is accepted when none can be, for want of file descriptors for instance.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What one subscriber, and all of them, may take of this machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// So many messages wait for one subscriber.
+    pub(crate) messages: usize,
+    /// So many bytes wait for one subscriber.
+    pub(crate) bytes: usize,
+    /// So many subscribers.
+    pub(crate) subscribers: usize,
+    /// Who has taken nothing of what waits for so long is disconnected.
+    pub(crate) stalled_after: Duration,
+}
+
+/// Publishes to whoever connects.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    batches: Sender<Vec<Outgoing>>,
+    thread: JoinHandle<()>,
+    bound: Vec<SocketAddr>,
+}
+
+/// Why there is no publisher.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// Another program has it.
+    #[error("{address} is in use by another program")]
+    Taken { address: Address },
+    #[error("{address} cannot be bound: {source}")]
+    Address { address: Address, source: io::Error },
+    #[error("cannot start the gateway's thread: {0}")]
+    System(#[from] io::Error),
+}
+
+/// The gateway's thread has ended, which it does only by a panic.
+#[derive(Debug, thiserror::Error)]
+#[error("the gateway's thread has ended; restart the hub")]
+pub(crate) struct Ended;
+
+impl Publisher {
+    /// Binds all of the addresses.
+    pub(crate) fn open(addresses: &[Address], limits: Limits) -> Result<Self, OpenError> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listeners = addresses
+            .iter()
+            .map(|address| {
+                let _inside = runtime.enter();
+                listen(address.socket).map_err(|source| match source.kind() {
+                    io::ErrorKind::AddrInUse => OpenError::Taken { address: address.clone() },
+                    _ => OpenError::Address { address: address.clone(), source },
+                })
+            })
+            .collect::<Result<Vec<_>, OpenError>>()?;
+        let bound = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        // One batch may wait, so that this thread prepares the next one meanwhile.
+        let (batches, coming) = channel(1);
+        let serve = move || run(&runtime, listeners, limits, coming);
+        let thread = thread::Builder::new().name("gateway".to_owned()).spawn(serve)?;
+        Ok(Self { batches, thread, bound })
+    }
+
+    /// What it is bound to.
+    pub(crate) fn bound(&self) -> &[SocketAddr] {
+        &self.bound
+    }
+
+    /// Sends a batch to all who want it; waits while the one before the last is being sent.
+    pub(crate) fn publish(&self, batch: Vec<Outgoing>) -> Result<(), Ended> {
+        self.batches.blocking_send(batch).map_err(|_| Ended)
+    }
+
+    /// Sends what waits, for a second at most, and hangs up.
+    pub(crate) fn close(self) {
+        drop(self.batches);
+        if self.thread.join().is_err() {
+            tracing::error!("{Ended}");
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address.ip() {
+        IpAddr::V4(_) => TcpSocket::new_v4()?,
+        IpAddr::V6(ip) => match TcpSocket::new_v6() {
+            Ok(socket) => {
+                sockopt::set_ipv6_v6only(&socket, !ip.is_unspecified())?;
+                socket
+            }
+            // A machine without IPv6 has its IPv4 addresses for `*`.
+            Err(_) if ip.is_unspecified() => return listen(([0, 0, 0, 0], address.port()).into()),
+            Err(error) => return Err(error),
+        },
+    };
+    // What is left of connections that were there before a restart keeps nobody from the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn run(runtime: &Runtime, listeners: Vec<TcpListener>, limits: Limits, batches: Receiver<Vec<Outgoing>>) {
+    let audience = Arc::new(Audience {
+        limits,
+        subscribers: Mutex::default(),
+        tally: Mutex::default(),
+        gone: Notify::new(),
+    });
+    runtime.block_on(async {
+        let mut doors = JoinSet::new();
+        for listener in listeners {
+            doors.spawn(admit(listener, Arc::clone(&audience)));
+        }
+        tokio::select! {
+            () = send(batches, &audience) => {}
+            () = report(&audience) => {}
+        }
+        drop(doors);
+        audience.close().await;
+    });
+    audience.collect().conclude();
+}
+
+/// Gives batches to all, one after the other.
+async fn send(mut batches: Receiver<Vec<Outgoing>>, audience: &Audience) {
+    while let Some(batch) = batches.recv().await {
+        for subscriber in lock(&audience.subscribers).iter() {
+            subscriber.queue.offer(&batch);
+        }
+        lock(&audience.tally).published += batch.len() as u64;
+        // All who have something to write are scheduled before this task, and come first.
+        yield_now().await;
+    }
+}
+
+/// Accepts subscribers, for ever.
+async fn admit(listener: TcpListener, audience: Arc<Audience>) {
+    // They end when this task does.
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                tokio::spawn(Arc::clone(&audience).attend(stream, address));
+            }
+            Err(error) => {
+                lock(&audience.tally).not_accepted(&error);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn report(audience: &Audience) {
+    let mut ticks = interval(REPORT);
+    loop {
+        ticks.tick().await;
+        audience.collect().report();
+    }
+}
+
+/// All who are connected.
+struct Audience {
+    limits: Limits,
+    subscribers: Mutex<Vec<Arc<Subscriber>>>,
+    tally: Mutex<Tally>,
+    /// One of them has left.
+    gone: Notify,
+}
+
+impl Audience {
+    /// Serves a subscriber to its end.
+    async fn attend(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
+        let queue = Queue::new(self.limits.messages, self.limits.bytes);
+        let subscriber = Arc::new(Subscriber { address, queue });
+        {
+            let mut subscribers = lock(&self.subscribers);
+            if subscribers.len() >= self.limits.subscribers {
+                lock(&self.tally).too_many(address);
+                return;
+            }
+            subscribers.push(Arc::clone(&subscriber));
+            lock(&self.tally).connected(subscribers.len());
+        }
+        let ended = subscriber.serve(stream, self.limits.stalled_after).await;
+        lock(&self.subscribers).retain(|other| !Arc::ptr_eq(other, &subscriber));
+        self.gone.notify_one();
+        let mut tally = lock(&self.tally);
+        tally.left_out(address, subscriber.queue.take_left_out());
+        match ended {
+            Ok(()) => {}
+            Err(farewell) => {
+                tracing::debug!(subscriber = %address, reason = %farewell, "subscriber gone");
+                match farewell {
+                    Farewell::Stalled => tally.stalled(address),
+                    Farewell::Refused(_) | Farewell::Silent | Farewell::Subscriptions => {
+                        tally.refused(address);
+                    }
+                    Farewell::Protocol(_) | Farewell::Gone(_) => {}
+                }
+            }
+        }
+    }
+
+    /// What was left out for whom until now.
+    fn collect(&self) -> MutexGuard<'_, Tally> {
+        let mut tally = lock(&self.tally);
+        for subscriber in lock(&self.subscribers).iter() {
+            tally.left_out(subscriber.address, subscriber.queue.take_left_out());
+        }
+        tally
+    }
+
+    /// Lets each have what waits for it, and waits for that, but not long.
+    async fn close(&self) {
+        for subscriber in lock(&self.subscribers).iter() {
+            subscriber.queue.close();
+        }
+        let all_gone = async {
+            while !lock(&self.subscribers).is_empty() {
+                self.gone.notified().await;
+            }
+        };
+        if timeout(LINGER, all_gone).await.is_err() {
+            tracing::warn!(
+                subscribers = lock(&self.subscribers).len(),
+                "hung up on subscribers that were too slow"
+            );
+        }
+    }
+}
+
+/// Nothing under these locks is left half-done by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,98 @@
+//! A publisher, and subscribers that are nothing but a TCP connection. libzmq's own are in the end-to-end tests.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use super::*;
+
+const LIMITS: Limits =
+    Limits { messages: 10_000, bytes: usize::MAX, subscribers: 2, stalled_after: Duration::from_secs(60) };
+
+/// An old subscriber (ZMTP 2.0), whose greeting is short, and which wants everything.
+const GREETING: &[u8] = b"\xff\0\0\0\0\0\0\0\0\x7f\x01\x02\0\0\0\x01\x01";
+const GREETED: usize = 14;
+
+fn open(limits: Limits) -> (Publisher, SocketAddr) {
+    let address = Address::try_from("tcp://127.0.0.1:*".to_owned()).unwrap();
+    let publisher = Publisher::open(&[address], limits).unwrap();
+    let bound = publisher.bound()[0];
+    (publisher, bound)
+}
+
+/// A subscriber whose subscription has come: it has the answer to a ping that it sent after it.
+fn subscriber(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(GREETING).unwrap();
+    stream.write_all(b"\x04\x0a\x04PING\0\x64abc").unwrap();
+    let mut answer = [0; GREETED + 10];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer[GREETED..], b"\x04\x08\x04PONGabc");
+    stream
+}
+
+fn message(size: usize) -> Vec<Outgoing> {
+    vec![Outgoing::new("t", &vec![b' '; size])]
+}
+
+/// Reads to the end, however the other end hung up.
+fn drain(mut stream: TcpStream) -> usize {
+    let mut all = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut all) {
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    }
+    all.len()
+}
+
+#[test]
+fn what_waits_at_the_end_is_still_sent() {
+    let (publisher, address) = open(LIMITS);
+    let stream = subscriber(address);
+    for _ in 0..1000 {
+        publisher.publish(message(100)).unwrap();
+    }
+    publisher.close();
+    assert_eq!(drain(stream), 1000 * (3 + 2 + 100));
+}
+
+#[test]
+fn who_takes_nothing_is_disconnected_and_others_get_all_meanwhile() {
+    let (publisher, address) = open(Limits { stalled_after: Duration::from_millis(50), ..LIMITS });
+    let stalled = subscriber(address);
+    let mut reading = subscriber(address);
+    let large = message(1024 * 1024);
+    let size = large[0].frames().len();
+    let reader = thread::spawn(move || {
+        for _ in 0..64 {
+            reading.read_exact(&mut vec![0; size]).unwrap();
+        }
+        reading
+    });
+    for _ in 0..64 {
+        publisher.publish(message(1024 * 1024)).unwrap();
+    }
+    let reading = reader.join().unwrap();
+    // The place of the one that was disconnected is free for another.
+    while stalled_place_is_taken(address) {
+        thread::yield_now();
+    }
+    assert!(drain(stalled) < 64 * size);
+    publisher.close();
+    drain(reading);
+}
+
+fn stalled_place_is_taken(address: SocketAddr) -> bool {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.read_exact(&mut [0; 1]).is_err()
+}
+
+#[test]
+fn more_subscribers_than_allowed_are_refused() {
+    let (publisher, address) = open(LIMITS);
+    let (first, second) = (subscriber(address), subscriber(address));
+    assert_eq!(drain(TcpStream::connect(address).unwrap()), 0);
+    publisher.publish(message(1)).unwrap();
+    publisher.close();
+    assert_eq!((drain(first), drain(second)), (6, 6));
+}

@@ -1,0 +1,120 @@
+//! One subscriber's connection, from the greeting to its end.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use plugin_api::tracing;
+use rustix::net::sockopt;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::timeout;
+
+use crate::queue::Queue;
+use crate::zmtp::{self, ProtocolError, Said};
+
+/// Who has not greeted by then is no subscriber.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// A subscriber: where it is, and what waits for it.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    pub(crate) address: SocketAddr,
+    pub(crate) queue: Queue,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Farewell {
+    /// It never was a subscriber.
+    #[error("no subscriber: {0}")]
+    Refused(ProtocolError),
+    /// It did not greet in time.
+    #[error("no subscriber: it does not greet")]
+    Silent,
+    /// It has taken nothing for too long.
+    #[error("stalled: it takes nothing")]
+    Stalled,
+    /// It said what it must not.
+    #[error(transparent)]
+    Protocol(ProtocolError),
+    /// It has too many subscriptions.
+    #[error("it subscribes to too many topics")]
+    Subscriptions,
+    /// The connection broke, or it closed it.
+    #[error(transparent)]
+    Gone(#[from] io::Error),
+}
+
+impl Subscriber {
+    /// Talks with it until one of the two ends goes, or the queue is closed and sent.
+    pub(crate) async fn serve(&self, mut stream: TcpStream, stalled_after: Duration) -> Result<(), Farewell> {
+        prepare(&stream)?;
+        timeout(GREETING, zmtp::greet(&mut stream))
+            .await
+            .map_err(|_| Farewell::Silent)?
+            .map_err(Farewell::Refused)?;
+        let (read, write) = stream.into_split();
+        tokio::select! {
+            ended = self.listen(read) => ended,
+            ended = self.send(write, stalled_after) => ended,
+        }
+    }
+
+    /// Follows its subscriptions, and answers its pings.
+    async fn listen(&self, read: OwnedReadHalf) -> Result<(), Farewell> {
+        let mut read = BufReader::new(read);
+        loop {
+            match zmtp::read(&mut read).await.map_err(Farewell::Protocol)? {
+                Said::Subscribe(prefix) => {
+                    if !self.queue.subscribe(&prefix) {
+                        return Err(Farewell::Subscriptions);
+                    }
+                    let prefix = String::from_utf8_lossy(&prefix);
+                    tracing::debug!(subscriber = %self.address, ?prefix, "subscribed");
+                }
+                Said::Cancel(prefix) => self.queue.cancel(&prefix),
+                Said::Ping(context) => self.queue.answer(zmtp::pong(&context)),
+                Said::Other => {}
+            }
+        }
+    }
+
+    /// Sends what waits for it.
+    async fn send(&self, mut write: OwnedWriteHalf, stalled_after: Duration) -> Result<(), Farewell> {
+        loop {
+            let chunk = self.queue.next().await;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            send_all(&mut write, &chunk, stalled_after).await?;
+        }
+    }
+}
+
+async fn send_all(
+    write: &mut OwnedWriteHalf,
+    chunk: &[Bytes],
+    stalled_after: Duration,
+) -> Result<(), Farewell> {
+    let mut slices: Vec<_> = chunk.iter().map(|frames| IoSlice::new(frames)).collect();
+    let mut rest = &mut slices[..];
+    while !rest.is_empty() {
+        let written = timeout(stalled_after, write.write_vectored(rest)).await;
+        IoSlice::advance_slices(&mut rest, written.map_err(|_| Farewell::Stalled)??);
+    }
+    Ok(())
+}
+
+/// Small messages go at once, and a machine that is gone without a word is noticed: the times are the defaults of
+/// `[zmq]`.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5))?;
+    sockopt::set_tcp_keepcnt(stream, 3)?;
+    Ok(())
+}

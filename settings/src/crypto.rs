@@ -113,7 +113,12 @@ impl CryptoSettings {
     pub(crate) fn out_of_range(&self) -> impl Iterator<Item = (&'static str, String)> {
         let none = "names nothing, so that no signature would count; name \"x509\", or set \
                     crypto.validate_signatures = false";
-        self.validate_backends.is_empty().then(|| ("validate_backends", none.to_owned())).into_iter()
+        let none = self.validate_backends.is_empty().then(|| ("validate_backends", none.to_owned()));
+        let files = [("ca_cert_location", &self.ca_cert_location), ("crl_location", &self.crl_location)];
+        let urls = files.into_iter().filter(|(_, path)| path.to_string_lossy().contains("://"));
+        let url = "is a URL, where the Python fedmsg would fetch it; have it fetched into a file, day by day, and name \
+                   that here";
+        none.into_iter().chain(urls.map(move |(key, _)| (key, url.to_owned())))
     }
 
     /// What trust rests on.

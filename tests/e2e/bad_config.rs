@@ -51,6 +51,10 @@ fn each_mistake_is_named_with_file_line_and_key() {
             "[crypto]\nvalidate_backends = [\"x508\"]",
             "hub.toml:2: crypto.validate_backends.[0]: unknown backend \"x508\"; the one there is, is x509",
         ),
+        (
+            "[crypto]\ncrl_location = \"https://fedoraproject.org/fedmsg/crl.pem\"",
+            "hub.toml:2: crypto.crl_location: is a URL",
+        ),
         ("[crypto]\nvalidate_backends = []", "hub.toml:2: crypto.validate_backends: names nothing"),
         ("[[zmq]]", "hub.toml:1: zmq"),
         ("hub = \"", "hub.toml:1: "),

@@ -136,6 +136,8 @@ fn check_finds_files_that_cannot_be_used() {
         let (code, said) = check(hub(&scratch, &table));
         assert!(code == Some(3) && said.contains(expected), "{expected:?} is not in {said}");
     };
+    fs::set_permissions(scratch.join("pki/crl.pem"), PermissionsExt::from_mode(0o646)).unwrap();
+    expect("pki/crl.pem can be written by anybody");
     fs::set_permissions(&key, PermissionsExt::from_mode(0o640)).unwrap();
     expect("(mode 0640): chmod 600");
     fs::remove_file(&key).unwrap();

@@ -1,5 +1,13 @@
 //! Who signs: certificates, authorities and revocation lists of every kind.
 
+use std::time::Duration;
+
+use crypto::{Stage, TrustFiles};
+use openssl::asn1::Asn1Time;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::x509::{X509, X509CrlBuilder};
+
 use crate::oracle::{Oracle, Rules};
 use crate::{TOPIC, file, pki, rule, rules};
 
@@ -127,4 +135,23 @@ fn a_common_name_of_endless_length_names_nobody_though_to_python_it_does() {
     let verdict =
         crate::validator(&rules()).validate(TOPIC, &message::Envelope::parse(body.as_bytes()).unwrap());
     assert_eq!(verdict, crypto::Verdict::Invalid { reason: crypto::Reason::NoCommonName, cn: None });
+}
+
+#[test]
+fn a_revocation_list_without_an_end_never_ends_as_by_python() {
+    let read = |name: &str| std::fs::read(file(name)).unwrap();
+    let ca = X509::from_pem(&read("ca.crt")).unwrap();
+    let mut list = X509CrlBuilder::new().unwrap();
+    list.set_issuer_name(ca.subject_name()).unwrap();
+    list.set_last_update(&Asn1Time::from_unix(0).unwrap()).unwrap();
+    list.sign(&PKey::private_key_from_pem(&read("ca-itself.key")).unwrap(), MessageDigest::sha256()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let crl = folder.path().join("endless.crl");
+    std::fs::write(&crl, list.build().unwrap().to_pem().unwrap()).unwrap();
+    let mut oracle = Oracle::start();
+    let body = oracle.sign(BODY, pki(), "good");
+    let rules = Rules::new(file("ca.crt"), Some(crl.clone()));
+    assert_eq!(rule(&mut oracle, "endless", TOPIC, &body, &rules), "valid");
+    let expiries = TrustFiles { ca: rules.ca, crl: Some(crl) }.expiries().unwrap();
+    assert_eq!(expiries[1].stage(Duration::MAX), Stage::Valid);
 }

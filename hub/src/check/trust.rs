@@ -1,7 +1,10 @@
 //! What is wrong with the files that trust rests on, and with the routing policy. Also asked by the running hub, which
 //! tells of the files day by day.
 
+use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crypto::{Expiry, PolicyProblem, Signer, SignerError, Stage};
@@ -22,8 +25,9 @@ pub fn certificates(crypto: &CryptoSettings, validates: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     if validates {
         match crypto.trust_files().expiries() {
-            Ok(expiries) => findings.extend(expiries.iter().filter_map(|expiry| {
-                ends(expiry, crypto.expiry_warning, "put the authority's new one in its place")
+            Ok(expiries) => findings.extend(expiries.iter().flat_map(|expiry| {
+                let ends = ends(expiry, crypto.expiry_warning, "put the authority's new one in its place");
+                ends.into_iter().chain(lies_open(&expiry.file))
             })),
             Err(error) => {
                 findings.push(Finding::error(error, "put there, in PEM, what the authority gives out"));
@@ -41,6 +45,15 @@ pub fn certificates(crypto: &CryptoSettings, validates: bool) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Others than its owner, and the group that he lets, decide who is trusted.
+fn lies_open(file: &Path) -> Option<Finding> {
+    let mode = fs::metadata(file).ok()?.permissions().mode();
+    let file = file.display();
+    let what = format_args!("{file} can be written by anybody, who can so decide whom this hub trusts");
+    (mode & 0o002 != 0)
+        .then(|| Finding::error(what, format_args!("chmod o-w {file}, and look what stands in it")))
 }
 
 /// What is to be told of a certificate that the hub signs with.
@@ -162,5 +175,32 @@ fn some<'p>(patterns: impl Iterator<Item = &'p Pattern>) -> Option<String> {
         _ if all.is_empty() => None,
         0 => Some(words),
         more => Some(format!("{words} and {more} more")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Severity;
+
+    #[test]
+    fn what_is_told_of_a_certificate_says_when_and_what_to_do() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let now = SystemTime::now();
+        let told = |from, at, warning| expiry(&Expiry { file: "hub.crt".into(), from, at }, warning);
+        let soon = told(now - 300 * DAY, now + 10 * DAY + DAY / 2, 30 * DAY).unwrap();
+        assert_eq!(soon.severity, Severity::Warning);
+        assert!(soon.to_string().starts_with("warning: hub.crt expires in 10 days, at 20"), "{soon}");
+        assert!(soon.mend.contains("restart the hub"));
+        assert_eq!(told(now - 300 * DAY, now + 40 * DAY, 30 * DAY), None);
+        assert_eq!(told(now - 300 * DAY, now + 10 * DAY, Duration::ZERO), None);
+        let ended = told(now - 300 * DAY, now - DAY, Duration::ZERO).unwrap();
+        assert!(ended.severity == Severity::Error && ended.what.contains("has expired, at 20"), "{ended}");
+        let early = told(now + DAY, now + 300 * DAY, 30 * DAY).unwrap();
+        assert!(
+            early.severity == Severity::Error && early.what.contains("is not valid before 20"),
+            "{early}"
+        );
+        assert!(early.mend.contains("clock"));
     }
 }

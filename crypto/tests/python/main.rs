@@ -6,6 +6,7 @@
 
 mod certificates;
 mod failures;
+mod forge;
 mod mutations;
 mod names;
 mod oracle;

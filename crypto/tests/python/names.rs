@@ -1,33 +1,18 @@
 //! Common names in every encoding there is, and in some there are not.
 
 use crypto::Verdict;
-use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::sign::Signer;
-use openssl::x509::X509;
 
+use crate::forge::forged;
 use crate::oracle::{Oracle, Rules};
 use crate::{TOPIC, file, rules, verdict};
 
-/// The certificate of the pair `good` with another common name, of as many bytes, in another ASN.1 type; signed anew.
-fn renamed(tag: u8, name: &[u8; 4]) -> Vec<u8> {
-    let read = |name: &str| std::fs::read(file(name)).unwrap();
-    let mut der = X509::from_pem(&read("good.crt")).unwrap().to_der().unwrap();
-    let length = |at: usize| usize::from(der[at + 2]) << 8 | usize::from(der[at + 3]);
-    assert_eq!([der[1], der[5]], [0x82; 2], "lengths of two bytes");
-    let signed = 4..4 + 4 + length(4);
-    let at = der.windows(6).rposition(|part| part == b"\x0c\x04good").unwrap();
-    der[at] = tag;
-    der[at + 2..at + 6].copy_from_slice(name);
-    let key = PKey::private_key_from_pem(&read("ca-itself.key")).unwrap();
-    let signature =
-        Signer::new(MessageDigest::sha256(), &key).unwrap().sign_oneshot_to_vec(&der[signed]).unwrap();
-    let at = der.len() - signature.len();
-    der[at..].copy_from_slice(&signature);
-    let body = openssl::base64::encode_block(&der);
-    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
-    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
-    pem.into_bytes()
+/// The certificate of the pair `good` with another common name, of as many bytes, in another ASN.1 type.
+fn renamed(tag: u8, name: &[u8; 4]) -> String {
+    forged("good.crt", |contents| {
+        let at = contents.windows(6).rposition(|part| part == b"\x0c\x04good").unwrap();
+        contents[at] = tag;
+        contents[at + 2..at + 6].copy_from_slice(name);
+    })
 }
 
 /// What X.509 allows for a common name: UTF8String, NumericString, PrintableString, TeletexString, IA5String,

@@ -76,8 +76,8 @@ pub enum Command {
         /// Which.
         consumer: String,
     },
-    /// Delivers history to a running consumer again: [`Replay`](crate::Replay) now and then, and one at the end. The
-    /// replay ends when the client goes.
+    /// Delivers history to a running consumer again: [`Replay`](crate::Replay) now and then, and one at the end; a
+    /// [`Gap`](crate::Gap) where messages are no longer there. The replay ends when the client goes.
     Replay {
         /// To which consumer.
         consumer: String,

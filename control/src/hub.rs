@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crossbeam_channel::Receiver;
-use journal::Offset;
+use journal::{Gap, Offset};
 
 use crate::{ControlError, Refusal, Status};
 
@@ -50,10 +50,12 @@ pub trait Hub: Send + Sync {
 }
 
 /// How far a replay is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplayProgress {
     /// All before this is dealt with.
     pub position: Offset,
     /// As many messages the consumer has had.
     pub delivered: u64,
+    /// Messages that are no longer there, as the replay came to them. Each is told of once.
+    pub gap: Option<Gap>,
 }

@@ -8,7 +8,7 @@ use journal::{
     OutcomeFilter,
 };
 
-use crate::reply::{Mode, raw, time};
+use crate::reply::{Gap, Mode, raw, time};
 use crate::{Bound, Span};
 
 /// As many messages are read at once.
@@ -140,6 +140,20 @@ impl<'a> View<'a> {
             Self::Archive(archive) => archive.find(wanted),
         };
         found.map(|offset| offset.0)
+    }
+
+    /// What of a span that was resolved to `offsets` is older than the oldest message.
+    pub(crate) fn absent(self, span: &Span, offsets: &Range<u64>) -> Option<Gap> {
+        let Some(Bound::Offset(from)) = span.from else { return None };
+        let to = match span.to {
+            Some(Bound::Offset(to)) => to.min(offsets.start),
+            _ => offsets.start,
+        };
+        let cause = match self.mode() {
+            Mode::Durable => GapCause::Retired,
+            Mode::Memory => GapCause::Dropped,
+        };
+        (from < to).then(|| Gap::new(from..to, cause))
     }
 
     /// The offsets of a span, as far as there are any: what was asked for from before the oldest message is left out.

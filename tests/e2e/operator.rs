@@ -242,12 +242,45 @@ fn history_is_delivered_again_marked_as_such() {
         assert_eq!((&record["offset"], &record["replayed"]), (&offset.into(), &true.into()));
     }
     let since = ok(&bus.scratch, &["replay", "--consumer", "recorder", "--since", "-1h", "--json"]);
-    let expected = r#"{"from":0,"position":10,"to":10,"delivered":10,"dead_lettered":0}"#;
+    let expected = r#"{"from":0,"position":10,"to":10,"delivered":10,"dead_lettered":0,"missing":0}"#;
     assert_eq!(since, expected);
     assert!(fails(&bus.scratch, 1, &["replay", "--consumer", "x", "--from", "0"]).contains("does not run"));
     assert!(fails(&bus.scratch, 2, &["replay", "--consumer", "recorder"]).contains("--since"));
     hub.stop();
     assert!(fails(&bus.scratch, 8, &replay).contains("start it"));
+}
+
+#[test]
+fn a_replay_names_the_messages_that_are_no_longer_there() {
+    let mut bus = Bus::new();
+    let mut hub = bus.hub().recorder(&bus.recorder).start();
+    bus.publish(0..10);
+    bus.recorder.wait_for(10);
+    hub.stop();
+    let segment = Hub::builder(&bus.scratch).state_dir().join("messages");
+    let segment = fs::read_dir(segment).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let _hub = bus.hub().recorder(&bus.recorder).start();
+    let done = run(&bus.scratch, &["replay", "--consumer", "recorder", "--from", "0"]);
+    assert_eq!(done.stdout, "delivered 9, dead-lettered 0, missing 1");
+    assert!(done.stderr.contains("is missing: their place on disk is damaged"), "{}", done.stderr);
+    bus.recorder.wait_for(19);
+}
+
+#[test]
+fn a_replay_from_before_the_oldest_message_says_so() {
+    let mut bus = Bus::new();
+    let memory = "journal = { mode = \"memory\", memory_bytes = 65536 }";
+    let _hub = bus.hub().config(memory).recorder(&bus.recorder).start();
+    bus.publish(0..2000);
+    bus.recorder.wait_for(2000);
+    let replay = ["replay", "--consumer", "recorder", "--from", "0", "--to"];
+    let done = run(&bus.scratch, &[&replay[..], &["10"]].concat());
+    assert_eq!(done.stdout, "delivered 0, dead-lettered 0, missing 10");
+    assert!(done.stderr.contains("messages 0 to 9 (10) are missing: memory was full"), "{}", done.stderr);
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use journal::{Entry, GapCause};
+use journal::Entry;
 use message::Pattern;
 
 use super::{Beat, Each, Pace, tell};
 use crate::reply::{Gap, Message};
 use crate::view::{Piece, View};
-use crate::{Bound, ControlError, Reply, Span};
+use crate::{ControlError, Reply, Span};
 
 /// As many messages are looked through at first for the last ones of some topics.
 const FIRST_LOOK: u64 = 1024;
@@ -23,12 +23,10 @@ pub(crate) fn messages(
     each: &mut Each<'_>,
 ) -> Result<u64, ControlError> {
     let mut offsets = view.resolve(span)?;
-    match (last, span.from) {
-        (Some(last), _) => offsets.start = start_of_last(view, &offsets, last, topics, each)?,
-        (None, Some(Bound::Offset(from))) if from < offsets.start => {
-            tell(each, Reply::Gap(Gap::new(from..offsets.start, GapCause::Retired)))?;
-        }
-        (None, _) => {}
+    if let Some(last) = last {
+        offsets.start = start_of_last(view, &offsets, last, topics, each)?;
+    } else if let Some(gap) = view.absent(span, &offsets) {
+        tell(each, Reply::Gap(gap))?;
     }
     let mut pace = Pace::new(offsets.end - offsets.start);
     for piece in view.pieces(offsets.clone()) {

@@ -264,6 +264,8 @@ pub struct Replay {
     pub delivered: u64,
     /// At as many of them it failed for good.
     pub dead_lettered: u64,
+    /// As many that were asked for are no longer there.
+    pub missing: u64,
 }
 
 /// A time as it is written. What no calendar has is the beginning of time.

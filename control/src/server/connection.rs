@@ -121,7 +121,9 @@ impl Connection {
             Command::Forget { consumer } => answer::forget(journal, Some(hub), &consumer),
             Command::Replay { consumer, span } => {
                 stream.set_write_timeout(Some(UNREAD)).map_err(ControlError::Output)?;
-                live::replay(stream, journal, hub, &consumer, view.resolve(&span)?, each)
+                let offsets = view.resolve(&span)?;
+                let absent = view.absent(&span, &offsets);
+                live::replay(stream, journal, hub, &consumer, offsets, absent, each)
             }
         }
     }

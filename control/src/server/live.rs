@@ -12,7 +12,7 @@ use journal::{DeadLetter, Journal, Next, Offset};
 use message::Pattern;
 
 use crate::answer::{BEAT, Each, PACE, tell, tell_piece};
-use crate::reply::{Replay, raw};
+use crate::reply::{Gap, Replay, raw};
 use crate::view::{BATCH, Piece};
 use crate::{ControlError, Hub, ReplayProgress, Reply};
 
@@ -63,18 +63,19 @@ pub(super) fn follow(
     while_connected(stream, || waker.wake(), work)
 }
 
-/// Has history delivered again, and tells how far that is.
+/// Has history delivered again, and tells how far that is. `absent` is what was asked for and is not there.
 pub(super) fn replay(
     stream: &UnixStream,
     journal: &Journal,
     hub: &dyn Hub,
     consumer: &str,
     offsets: Range<u64>,
+    absent: Option<Gap>,
     each: &mut Each<'_>,
 ) -> Result<(), ControlError> {
     let began = SystemTime::now();
     let progress = hub.replay(consumer, Offset(offsets.start)..Offset(offsets.end))?;
-    let reply = |ReplayProgress { position, delivered }: ReplayProgress| {
+    let reply = |(position, delivered, missing): (Offset, u64, u64)| {
         let failed = |letter: &DeadLetter| {
             letter.consumer == consumer
                 && offsets.contains(&letter.offset.0)
@@ -83,18 +84,29 @@ pub(super) fn replay(
         };
         let dead_lettered = journal.dead_letters().iter().filter(|letter| failed(letter)).count() as u64;
         let Range { start: from, end: to } = offsets;
-        Reply::Replay(Replay { from, position: position.0, to, delivered, dead_lettered })
+        Reply::Replay(Replay { from, position: position.0, to, delivered, dead_lettered, missing })
     };
     let (here, gone) = bounded::<()>(0);
     // It takes `progress` along, so that the replay ends when this does.
     let work = move || {
-        let mut last = ReplayProgress { position: Offset(offsets.start), delivered: 0 };
+        let mut last = (Offset(offsets.start), 0, 0);
+        if let Some(gap) = absent {
+            last.2 += gap.to - gap.from;
+            tell(each, Reply::Gap(gap))?;
+        }
         tell(each, reply(last))?;
         let mut told = Instant::now();
         loop {
             select! {
                 recv(progress) -> progress => match progress {
-                    Ok(progress) => last = progress,
+                    Ok(ReplayProgress { position, delivered, gap }) => {
+                        (last.0, last.1) = (position, delivered);
+                        if let Some(gap) = gap {
+                            let gap = Gap::new(raw(&gap.offsets), gap.cause);
+                            last.2 += gap.to - gap.from;
+                            tell(each, Reply::Gap(gap))?;
+                        }
+                    }
                     Err(_) => return tell(each, reply(last)),
                 },
                 recv(gone) -> _ => return Err(ControlError::Gone),

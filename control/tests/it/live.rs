@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use control::{Answer, Bound, Command, ControlError, Refusal, ReplayProgress, Reply, Span};
-use journal::{DeadLetter, Offset};
-use serde_json::Value;
+use journal::{DeadLetter, Gap, GapCause, Offset};
+use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, State, ask_at, wait_until};
 
@@ -137,11 +137,16 @@ fn a_replay_ends_with_what_it_has_done() {
     };
     state.journal.bury(letter).unwrap();
     let sender = state.hub.replay.lock().unwrap().take().unwrap();
-    sender.send(ReplayProgress { position: Offset(50), delivered: 37 }).unwrap();
+    let gap = Some(Gap { offsets: Offset(30)..Offset(33), cause: GapCause::Damaged });
+    sender.send(ReplayProgress { position: Offset(33), delivered: 20, gap }).unwrap();
+    sender.send(ReplayProgress { position: Offset(50), delivered: 37, gap: None }).unwrap();
     drop(sender);
     // It may have been told of the way there, too.
     let replies: Vec<_> = lines.iter().take_while(Result::is_ok).map(Result::unwrap).collect();
-    let expected = r#"{"replay":{"from":10,"position":50,"to":50,"delivered":37,"dead_lettered":1}}"#;
+    let gap = replies.iter().find(|reply| reply.get("gap").is_some()).unwrap();
+    assert_eq!(gap["gap"], json!({"from": 30, "to": 33, "cause": "damaged"}));
+    let expected =
+        r#"{"replay":{"from":10,"position":50,"to":50,"delivered":37,"dead_lettered":1,"missing":3}}"#;
     assert_eq!(*replies.last().unwrap(), serde_json::from_str::<Value>(expected).unwrap());
 }
 
@@ -158,8 +163,8 @@ fn a_replay_ends_when_its_client_goes() {
     let reader = thread::spawn(move || while let Ok(Some(_)) = answer.next_reply() {});
     hang_up.now();
     reader.join().unwrap();
-    let one = ReplayProgress { position: Offset(11), delivered: 1 };
-    wait_until("the end of the replay", || sender.send(one).is_err());
+    let one = ReplayProgress { position: Offset(11), delivered: 1, gap: None };
+    wait_until("the end of the replay", || sender.send(one.clone()).is_err());
 }
 
 #[test]
@@ -174,8 +179,8 @@ fn a_replay_ends_when_the_hub_stops() {
     drop(server);
     let end = lines.recv_timeout(PATIENCE).unwrap().unwrap_err();
     assert!(matches!(end, Some(ControlError::Refused(Refusal::Stopping))), "{end:?}");
-    let one = ReplayProgress { position: Offset(11), delivered: 1 };
-    wait_until("the end of the replay", || sender.send(one).is_err());
+    let one = ReplayProgress { position: Offset(11), delivered: 1, gap: None };
+    wait_until("the end of the replay", || sender.send(one.clone()).is_err());
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(super) fn describe(gap: &Gap) -> String {
     };
     match gap.to - gap.from {
         1 => format!("message {} is missing: {why}", gap.from),
-        _ => format!("messages {} to {} are missing: {why}", gap.from, gap.to - 1),
+        count => format!("messages {} to {} ({count}) are missing: {why}", gap.from, gap.to - 1),
     }
 }
 

@@ -10,7 +10,7 @@ use indicatif::HumanCount;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::BrokenOff;
-use super::output::{Output, printable};
+use super::output::{Output, note, printable};
 use super::progress::Bar;
 use super::span::Part;
 use super::{Failure, Form};
@@ -54,7 +54,7 @@ impl Replay {
                     bar.tell(Progress { done: replay.position - replay.from, of: replay.to - replay.from });
                     last = Some(replay);
                 }
-                Ok(Some(_)) => {}
+                Ok(Some(other)) => bar.aside(|| note(&other)),
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
@@ -67,7 +67,11 @@ impl Replay {
             output.object(&replay)
         } else {
             let (delivered, dead) = (HumanCount(replay.delivered), HumanCount(replay.dead_lettered));
-            output.line(&format_args!("delivered {delivered}, dead-lettered {dead}"))
+            let missing = match replay.missing {
+                0 => String::new(),
+                missing => format!(", missing {}", HumanCount(missing)),
+            };
+            output.line(&format_args!("delivered {delivered}, dead-lettered {dead}{missing}"))
         };
         written.map_err(Failure::output)?;
         output.finish()?;

@@ -53,12 +53,13 @@ impl Courier {
         Self { consumer, instance, backoff, aside, failures, hand }
     }
 
-    /// Delivers these, in order. `passed` is told of each offset up to which all have an ending, or are set aside.
+    /// Delivers these, in order. `passed` is told of each offset up to which all have an ending, or are set
+    /// aside, and how many that are since it was last told.
     pub(super) fn deliver(
         &mut self,
         entries: &[Parcel<'_>],
         replayed: bool,
-        mut passed: impl FnMut(Offset),
+        mut passed: impl FnMut(Offset, usize),
     ) -> Result<(), Cut> {
         let mut done = 0;
         let mut failing: Option<Failing> = None;
@@ -76,7 +77,7 @@ impl Courier {
             if consumed.done > 0 {
                 done += consumed.done;
                 failing = None;
-                passed(entries[done - 1].offset().next());
+                passed(entries[done - 1].offset().next(), consumed.done);
             }
             let Some(failure) = consumed.failure else { continue };
             let Some(entry) = entries.get(done) else { break };
@@ -87,7 +88,7 @@ impl Courier {
                 Fate::Over => {
                     done += 1;
                     failing = None;
-                    passed(entry.offset().next());
+                    passed(entry.offset().next(), 1);
                 }
             }
         }

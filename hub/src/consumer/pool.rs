@@ -201,7 +201,7 @@ impl Hands for Pool {
         {
             *end = *later;
         } else if self.window.is_empty() {
-            then.all();
+            then.all(0);
         } else {
             self.window.push_back(Out { messages: 0, bytes: 0, left: Arc::default(), then });
         }
@@ -212,7 +212,7 @@ impl Hands for Pool {
             if let Some(out) = self.window.pop_front() {
                 self.messages -= out.messages;
                 self.bytes -= out.bytes;
-                out.then.all();
+                out.then.all(out.messages);
             }
         }
         if self.ended.load(SeqCst) { Err(Cut::Ended) } else { Ok(()) }
@@ -298,7 +298,7 @@ impl Worker {
                         }
                         let (now, later) = rest.split_at(pace.size().min(rest.len()));
                         let begun = Instant::now();
-                        courier.deliver(now, share.replayed, |_| ())?;
+                        courier.deliver(now, share.replayed, |_, _| ())?;
                         pace.done(begun);
                         left.fetch_sub(now.len(), SeqCst);
                         rest = later;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use control::ReplayProgress;
 use crossbeam_channel::Sender;
-use journal::{Journal, JournalError, Next, Offset, Reader};
+use journal::{Gap, Journal, JournalError, Next, Offset, Reader};
 
 use super::share::{Share, Then};
 use super::wants::Wants;
@@ -25,6 +25,7 @@ pub(super) struct Replay {
 pub(super) struct Listener {
     progress: Sender<ReplayProgress>,
     end: Offset,
+    position: AtomicU64,
     delivered: AtomicU64,
     /// Nothing more is to be read.
     complete: AtomicBool,
@@ -34,14 +35,22 @@ pub(super) struct Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if self.complete.load(Relaxed) {
-            self.tell(self.end);
+            self.tell(self.end, 0);
         }
     }
 }
 
 impl Listener {
-    pub(super) fn tell(&self, position: Offset) {
-        let told = self.progress.send(ReplayProgress { position, delivered: self.delivered.load(Relaxed) });
+    /// All before `position` is dealt with, and so many messages more than before.
+    pub(super) fn tell(&self, position: Offset, more: u64) {
+        self.position.fetch_max(position.0, Relaxed);
+        self.delivered.fetch_add(more, Relaxed);
+        self.send(None);
+    }
+
+    fn send(&self, gap: Option<Gap>) {
+        let (position, delivered) = (self.position.load(Relaxed), self.delivered.load(Relaxed));
+        let told = self.progress.send(ReplayProgress { position: Offset(position), delivered, gap });
         self.gone.fetch_or(told.is_err(), Relaxed);
     }
 }
@@ -49,7 +58,8 @@ impl Listener {
 impl Replay {
     pub(super) fn new(journal: &Journal, offsets: Range<Offset>, progress: Sender<ReplayProgress>) -> Self {
         let (delivered, complete, gone) = Default::default();
-        let listener = Listener { progress, end: offsets.end, delivered, complete, gone };
+        let position = offsets.start.0.into();
+        let listener = Listener { progress, end: offsets.end, position, delivered, complete, gone };
         Self { reader: journal.reader(offsets.start), offsets, listener: Arc::new(listener) }
     }
 
@@ -70,12 +80,13 @@ impl Replay {
             match self.reader.poll(max)? {
                 Some(Next::Batch(batch)) => {
                     let picks = wants.pick(&batch, &self.offsets);
-                    self.listener.delivered.fetch_add(picks.places.len() as u64, Relaxed);
                     let then = Then::Tell(Arc::clone(&self.listener), batch.end().min(self.offsets.end));
                     return Ok(Some((Share { batch, picks, replayed: true }, then)));
                 }
-                // Nobody gets these again.
-                Some(Next::Gap(_)) => {}
+                Some(Next::Gap(Gap { offsets, cause })) => {
+                    let offsets = offsets.start..offsets.end.min(self.offsets.end);
+                    self.listener.send(Some(Gap { offsets, cause }));
+                }
                 _ => break,
             }
         }

@@ -62,14 +62,14 @@ impl Hands for Own {
 
     fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut> {
         let begun = Instant::now();
-        self.courier.deliver(&share.parcels(), share.replayed, |offset| then.some(offset))?;
-        then.all();
+        self.courier.deliver(&share.parcels(), share.replayed, |offset, count| then.some(offset, count))?;
+        then.all(0);
         self.pace.done(begun);
         Ok(())
     }
 
     fn pass(&mut self, then: Then) {
-        then.all();
+        then.all(0);
     }
 
     fn settle(&mut self) -> Result<(), Cut> {

@@ -85,19 +85,17 @@ impl Then {
         }
     }
 
-    /// All are dealt with.
-    pub(super) fn all(&self) {
-        match self {
-            Self::Commit(cursor, end) => cursor.commit(*end),
-            Self::Tell(listener, end) => listener.tell(*end),
-        }
+    /// All are dealt with; so many messages since it was last said of some.
+    pub(super) fn all(&self, count: usize) {
+        let (Self::Commit(_, end) | Self::Tell(_, end)) = self;
+        self.some(*end, count);
     }
 
-    /// All before `offset` are dealt with.
-    pub(super) fn some(&self, offset: Offset) {
+    /// All before `offset` are dealt with; so many messages since it was last said.
+    pub(super) fn some(&self, offset: Offset, count: usize) {
         match self {
             Self::Commit(cursor, _) => cursor.commit(offset),
-            Self::Tell(..) => {}
+            Self::Tell(listener, _) => listener.tell(offset, count as u64),
         }
     }
 }

@@ -33,11 +33,13 @@ need_openssl_build() {
         install_package perl "perl is missing or not whole, which OpenSSL is built with"
 }
 
-# What reads the manual pages and completions: the tests hold them against it.
-need_readers_of_the_manual() {
-    local program
-    for program in mandoc zsh fish; do
-        command -v $program >/dev/null || install_package $program "$program is missing, which the manual is checked with"
+# What our output is for: the tests hold it against its readers.
+need_readers() {
+    local reader program package
+    for reader in mandoc zsh fish /usr/games/cowsay /usr/sbin/collectd:collectd-core; do
+        program=${reader%:*} package=${reader#*:}
+        command -v "$program" >/dev/null ||
+            install_package "${package##*/}" "$program is missing, which reads what our commands write"
     done
 }
 

@@ -15,7 +15,9 @@ pub use tree::write;
 pub fn commands() -> Vec<Command> {
     vec![
         hub::cli::Cli::command(),
+        tools::announce::Cli::command(),
         tools::certs::Cli::command(),
+        tools::collectd::Cli::command(),
         tools::logger::Cli::command(),
         tools::tail::Cli::command(),
     ]

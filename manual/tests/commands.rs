@@ -45,6 +45,24 @@ fn every_commands_help_has_examples_and_exit_codes() {
 }
 
 #[test]
+fn the_documents_have_every_command_and_every_exit_code() {
+    let document = |path: &str| std::fs::read_to_string(format!("../docs/{path}")).unwrap();
+    let (guide, reference) = (document("guide/commands.md"), document("reference/exit-codes.md"));
+    for command in manual::commands() {
+        let heading = format!("\n## {}\n", command.get_name());
+        assert!(guide.contains(&heading), "the guide has no section{heading}");
+        let section = reference.split_once(&heading).unwrap_or_else(|| panic!("no exit codes{heading}")).1;
+        let section = section.split("\n## ").next().unwrap();
+        let help = command.get_after_help().unwrap().to_string();
+        for line in help.lines().skip_while(|line| *line != "Exit codes:").skip(1) {
+            let (code, meaning) = line.trim().split_once("  ").unwrap();
+            let row = format!("| {code} | {} |", meaning.trim());
+            assert!(section.contains(&row), "{}: no row {row}", command.get_name());
+        }
+    }
+}
+
+#[test]
 fn every_example_is_understood_by_the_command_that_it_starts() {
     let commands = manual::commands();
     let mut tried = BTreeSet::new();

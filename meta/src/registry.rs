@@ -36,6 +36,18 @@ impl Registry {
         }
     }
 
+    /// The service whose provider describes the messages of a topic; `unhandled` where nobody knows them. Python's
+    /// `fedmsg-collectd` counts by it.
+    #[must_use]
+    pub fn service_of(&self, topic: &str) -> &str {
+        self.provider(topic).service()
+    }
+
+    /// All that [`Registry::service_of`] may say.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.providers.iter().map(|provider| provider.service()).chain([Unhandled.service()])
+    }
+
     fn provider(&self, topic: &str) -> &dyn Provider {
         let service = self.service(topic);
         let known = self.providers.iter().find(|provider| Some(provider.service()) == service);

@@ -218,6 +218,91 @@ fn our_tail_shows_what_python_publishes() {
     assert_eq!(line["msg"], json!({"log": "snöwman ☃"}));
 }
 
+#[test]
+fn our_announcement_and_pythons_are_the_same_bytes() {
+    let bus = Bus::new();
+    let recorder = Recorder::listen(&bus.scratch, "recorder");
+    let _hub = bus.hub(true, &recorder);
+    let announcement = "  Fedora Core 4 has been declared \"GOLD\" \n\n\t☃ and on.\n";
+    let link = ["--link", "https://fedoraproject.org/news?a=1"];
+    for arguments in [&link[..], &[]] {
+        let mut python = python_fedmsg(&bus.scratch, "fedmsg-announce", &bus.python_config());
+        let mut ours = Command::new(binary("fedmsg-announce"));
+        ours.env("FEDMSG_CONFIG", bus.scratch.join("hub.toml"));
+        for (name, command) in [("python-announce", &mut python), ("announce", &mut ours)] {
+            command.args(arguments).env("LOGNAME", "tester");
+            let announce = Process::run(&bus.scratch, name, command, announcement);
+            assert!(announce.status.success(), "{}", announce.stderr);
+        }
+    }
+    let got = recorder.wait_for(4);
+    let bodies: Vec<_> = got.iter().map(|record| anonymous(record["body"].as_str().unwrap())).collect();
+    assert_eq!((&bodies[0], &bodies[2]), (&bodies[1], &bodies[3]));
+    assert_eq!((&got[0]["topic"], &got[2]["topic"]), (&got[1]["topic"], &got[3]["topic"]));
+    assert_eq!(got[0]["topic"], "org.fedoraproject.dev.announce.announcement");
+}
+
+#[test]
+fn our_tail_says_what_happened_as_pythons_does() {
+    let bus = Bus::new();
+    let recorder = Recorder::listen(&bus.scratch, "recorder");
+    let _hub = bus.hub(true, &recorder);
+    let python = bus.python("fedmsg-tail", &json!({"topic_prefix": "org.fedoraproject"}), &["--terse"]);
+    let mut ours = Command::new(binary("fedmsg-tail"));
+    ours.arg("--terse").env("FEDMSG_CONFIG", bus.scratch.join("hub.toml"));
+    let ours = Process::start(&bus.scratch, "tail", &mut ours);
+    let moment = Duration::from_millis(200);
+    let shows = |tail: &Process| {
+        let knocked = |all: &[String]| all.iter().any(|line| line.contains("logger.knock")).then_some(());
+        tail.stdout.wait_within(moment, knocked).is_ok()
+    };
+    bus.knock(|_| shows(&python) && shows(&ours));
+    for (arguments, message) in [
+        (["--modname", "logger", "--topic", "log"], r#"{"log": "snöwman ☃ -- {title} %s"}"#),
+        (["--modname", "logger", "--topic", "log"], r#"{"nothing": "of that kind"}"#),
+        (
+            ["--modname", "announce", "--topic", "announcement"],
+            r#"{"message": "GOLD", "link": "https://x.org/"}"#,
+        ),
+        (["--modname", "git", "--topic", "receive.end"], r#"{"log": "x"}"#),
+    ] {
+        bus.our_logger(&[&arguments[..], &["--json-input"]].concat(), message);
+    }
+    let after_knocks = |tail: &Process| {
+        tail.stdout.wait_until("the last message", |all| {
+            let last = all.iter().rposition(|line| line.contains("knock"))?;
+            all.last()?.starts_with("git.receive.end").then(|| all[last + 1..].to_vec())
+        })
+    };
+    let (ours, pythons) = (after_knocks(&ours), after_knocks(&python));
+    assert_eq!(ours, pythons);
+    assert_eq!(ours.len(), 8, "{ours:?}");
+}
+
+#[test]
+fn our_lines_for_collectd_are_pythons() {
+    let bus = Bus::new();
+    let python = bus.python("fedmsg-collectd", &json!({"topic_prefix": "org.fedoraproject"}), &[]);
+    let mut ours = Command::new(binary("fedmsg-collectd"));
+    let toml = format!("endpoints.relay_outbound = \"{}\"", bus.outbound);
+    ours.env("FEDMSG_CONFIG", bus.scratch.write("tools.toml", &toml));
+    let ours = Process::start(&bus.scratch, "collectd", &mut ours);
+    let report = |of: &Process| {
+        let lines = of.stdout.wait_until("a report", |all| {
+            let values: Vec<_> = all.iter().filter(|line| line.starts_with("PUTVAL")).cloned().collect();
+            (values.len() >= 3).then_some(values)
+        });
+        let timeless = |line: &String| {
+            let (before, behind) = line.rsplit_once(' ').unwrap();
+            let (time, count) = behind.split_once(':').unwrap();
+            assert!(time.parse::<u64>().is_ok(), "{line}");
+            format!("{before} TIME:{count}")
+        };
+        lines[..3].iter().map(timeless).collect::<Vec<_>>()
+    };
+    assert_eq!(report(&ours), report(&python));
+}
+
 fn strip_colours(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;

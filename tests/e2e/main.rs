@@ -9,6 +9,7 @@
 //!   starting
 //! - `certificates`: those made for development, and what is said of those that are no good
 //! - `interop`: both ways with the Python fedmsg
+//! - `collectd`: what a real collectd makes of our counts
 //! - `describe`: what messages say to people, as fedmsg.meta says it
 //! - `trust`: signatures, from a publisher's key to a consumer's verdict
 //! - `gateway`: many subscribers, slow ones among them
@@ -26,6 +27,7 @@ mod bad_config;
 mod bad_messages;
 mod bad_plugins;
 mod certificates;
+mod collectd;
 mod damage;
 mod delivery;
 mod describe;

@@ -1,14 +1,22 @@
-//! `--include` and `--exclude`: which topics are shown.
+//! `--include`, `--exclude`, `--users` and `--packages`: which messages are shown.
+
+use std::collections::BTreeSet;
 
 use fancy_regex::Regex;
+use meta::Description;
 
-/// Two regular expressions in Python's flavour, look-around included; they are searched for anywhere in a topic.
+/// Which messages are shown. The regular expressions are in Python's flavour, look-around included, and searched for
+/// anywhere in a topic.
 #[derive(Debug)]
 pub(crate) struct Filter {
     /// Only topics with this.
     pub(crate) include: Option<Regex>,
     /// No topic with this.
     pub(crate) exclude: Regex,
+    /// Only what concerns one of them, if there are any.
+    pub(crate) users: BTreeSet<String>,
+    /// Likewise.
+    pub(crate) packages: BTreeSet<String>,
 }
 
 impl Filter {
@@ -20,15 +28,31 @@ impl Filter {
         Ok(!self.exclude.is_match(topic)?
             && self.include.as_ref().map_or(Ok(true), |include| include.is_match(topic))?)
     }
+
+    /// Whether it goes by whom and what messages concern.
+    pub(crate) fn wants_description(&self) -> bool {
+        !self.users.is_empty() || !self.packages.is_empty()
+    }
+
+    /// Whether a message that concerns these people and packages is shown.
+    pub(crate) fn shows_what_concerns(&self, described: &Description) -> bool {
+        let meets = |wanted: &BTreeSet<String>, there| wanted.is_empty() || !wanted.is_disjoint(there);
+        meets(&self.users, &described.usernames) && meets(&self.packages, &described.packages)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shows(include: Option<&str>, exclude: &str, topic: &str) -> bool {
+    fn filter(include: Option<&str>, exclude: &str) -> Filter {
         let include = include.map(|include| Regex::new(include).unwrap());
-        Filter { include, exclude: Regex::new(exclude).unwrap() }.shows(topic).unwrap()
+        let exclude = Regex::new(exclude).unwrap();
+        Filter { include, exclude, users: BTreeSet::new(), packages: BTreeSet::new() }
+    }
+
+    fn shows(include: Option<&str>, exclude: &str, topic: &str) -> bool {
+        filter(include, exclude).shows(topic).unwrap()
     }
 
     #[test]
@@ -52,8 +76,29 @@ mod tests {
 
     #[test]
     fn an_expression_that_takes_for_ever_is_an_error() {
-        let exclude = Regex::new(r"^((?=a)a+)+$").unwrap();
         let topic = format!("{}!", "a".repeat(60));
-        assert!(Filter { include: None, exclude }.shows(&topic).is_err());
+        assert!(filter(None, r"^((?=a)a+)+$").shows(&topic).is_err());
+    }
+
+    #[test]
+    fn a_message_is_shown_if_it_concerns_one_of_the_people_and_one_of_the_packages() {
+        let set = |names: &[&str]| names.iter().copied().map(str::to_owned).collect::<BTreeSet<_>>();
+        let concerns = |users: &[&str], packages: &[&str]| Description {
+            title: String::new(),
+            subtitle: String::new(),
+            link: None,
+            icon: None,
+            usernames: set(users),
+            packages: set(packages),
+            objects: BTreeSet::new(),
+            category: String::new(),
+        };
+        let filter = Filter { users: set(&["ralph", "toshio"]), ..filter(None, "x") };
+        assert!(filter.shows_what_concerns(&concerns(&["ralph"], &[])));
+        assert!(!filter.shows_what_concerns(&concerns(&["lmacken"], &["ralph"])));
+        assert!(!filter.shows_what_concerns(&concerns(&[], &[])));
+        let filter = Filter { packages: set(&["kernel"]), ..filter };
+        assert!(!filter.shows_what_concerns(&concerns(&["ralph"], &["bash"])));
+        assert!(filter.shows_what_concerns(&concerns(&["toshio"], &["kernel", "bash"])));
     }
 }

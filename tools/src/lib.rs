@@ -1,21 +1,27 @@
-//! The bus' commands for people: one module each for `fedmsg-certs`, `fedmsg-logger` and `fedmsg-tail`, and what
-//! they share.
+//! The bus' commands for people: a public module for each, and what they share.
 //!
 //! Each command is its clap options and a `run` that does what they say; a binary is only the process around
 //! it. Signals keep their default effect: Ctrl-C ends a command as it ends any, which a shell reports as 130.
 #![forbid(unsafe_code)]
 
+pub mod announce;
 pub mod certs;
+pub mod collectd;
 mod colour;
 mod filter;
+mod input;
 mod json;
+mod listen;
 pub mod logger;
 mod options;
 mod process;
 mod python;
 mod query;
+mod relay;
 pub mod tail;
 mod view;
 
+pub use input::InputError;
 pub use options::{ConfigurationOptions, RELAY_INBOUND};
 pub use process::{Failure, conclude};
+pub use relay::RelayOptions;

@@ -3,27 +3,15 @@
 //! Unlike Python's, which hangs until there is a relay, it waits with a deadline, and what it said is sent has left
 //! the process.
 
-mod input;
-
-use std::time::Duration;
-
-use bus::Context;
 use clap::Parser;
-use jiff::SignedDuration;
-use message::Topic;
-use publish::Sender;
-use settings::{PublishMode, Settings};
 use tracing::level_filters::LevelFilter;
 
-use crate::options::{ConfigurationOptions, RELAY_INBOUND};
-use crate::process::{Failure, log, say};
-pub use input::InputError;
+use crate::input;
+use crate::process::{Failure, log};
+use crate::relay::{Relay, RelayOptions};
 
 /// The command's name.
 pub const NAME: &str = "fedmsg-logger";
-
-/// A relay that takes longer than this to appear is worth a word.
-const NOTICEABLE: Duration = Duration::from_millis(500);
 
 const HELP: &str = r#"Examples:
   fedmsg-logger --message "This is a message."
@@ -64,17 +52,9 @@ pub struct Cli {
     /// The service to sign as, where the configuration has `crypto.sign_messages`; looked up in `crypto.certnames`.
     #[arg(long, value_name = "SERVICE", default_value = "shell")]
     pub cert_prefix: String,
-    /// How long to wait for the relay, and for it to take what was sent; for example 500ms, 1m 30s or 24h.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    pub timeout: Duration,
-    /// Which configuration.
+    /// Which relay.
     #[command(flatten)]
-    pub configuration: ConfigurationOptions,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(duration).map_err(|_| "a time to wait can't be negative".to_owned())
+    pub relay: RelayOptions,
 }
 
 /// Publishes what the options say, and returns when it has left the process.
@@ -89,49 +69,11 @@ pub fn run(options: &Cli) -> Result<(), Failure> {
         (None, true) => Some(input::whole(std::io::stdin().lock())?),
         (None, false) => None,
     };
-    let mut relay = Relay::new(options)?;
+    let mut relay = Relay::open(NAME, &options.relay, &options.cert_prefix)?;
+    let topic = relay.topic(&options.modname, &options.topic);
     let sent = match message {
-        Some(message) => relay.send(&message),
-        None => input::each_line(std::io::stdin().lock(), |message| relay.send(&message)),
+        Some(message) => relay.send(&topic, &message),
+        None => input::each_line(NAME, std::io::stdin().lock(), |message| relay.send(&topic, &message)),
     };
-    let left = relay.sender.close(options.timeout);
-    sent.and(left.map_err(Failure::from))
-}
-
-/// The way to the relay.
-struct Relay {
-    sender: Sender,
-    topic: Topic,
-    timeout: Duration,
-    /// Where it is looked for.
-    addresses: String,
-}
-
-impl Relay {
-    fn new(options: &Cli) -> Result<Self, Failure> {
-        let mut settings: Settings = options.configuration.load()?;
-        let endpoint = settings.endpoints.endpoint(RELAY_INBOUND).ok_or(Failure::NoEndpoint {
-            missing: "no `relay_inbound` to publish to",
-            example: "relay_inbound = \"tcp://127.0.0.1:2003\"",
-        })?;
-        let addresses: Vec<String> = endpoint.addresses.iter().map(ToString::to_string).collect();
-        settings.publish.mode = PublishMode::Connect;
-        RELAY_INBOUND.clone_into(&mut settings.publish.endpoint);
-        // Waiting is done here, where it can be said.
-        settings.publish.wait = Duration::ZERO;
-        let sender = Sender::open(&Context::new(&settings.zmq)?, &settings, &options.cert_prefix)?;
-        let topic = sender.topic(&options.modname, &options.topic);
-        Ok(Self { sender, topic, timeout: options.timeout, addresses: addresses.join(", ") })
-    }
-
-    fn send(&mut self, message: &str) -> Result<(), Failure> {
-        let unnoticed = NOTICEABLE.min(self.timeout);
-        if !self.sender.wait_for_relay(&self.topic, unnoticed) {
-            say(NAME, &format_args!("waiting for a relay at {} ({:?})", self.addresses, self.timeout));
-            if !self.sender.wait_for_relay(&self.topic, self.timeout - unnoticed) {
-                return Err(Failure::NoRelay { addresses: self.addresses.clone(), waited: self.timeout });
-            }
-        }
-        Ok(self.sender.send(&self.topic, message)?)
-    }
+    relay.close(sent)
 }

@@ -12,7 +12,7 @@ use publish::{OpenError, SendError};
 use settings::Problems;
 use tracing::level_filters::LevelFilter;
 
-use crate::logger::InputError;
+use crate::input::InputError;
 
 /// Why a command could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]

@@ -4,25 +4,24 @@
 
 mod printer;
 
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
-use bus::{Context, Endpoint, Prefixes, State, StatusBoard, Subscribe, Subscriber};
-use clap::Parser;
+use bus::{Subscribe, Subscriber};
+use clap::{Parser, ValueEnum};
 use fancy_regex::Regex;
 use jiff::tz::TimeZone;
-use rustix::event::{PollFd, PollFlags, poll};
-use sd_notify::NotifyState;
-use settings::Settings;
+use meta::Registry;
 use tracing::level_filters::LevelFilter;
 
 use self::printer::Printer;
 use crate::filter::Filter;
-use crate::options::{ConfigurationOptions, RELAY_INBOUND};
-use crate::process::{Failure, log, say};
+use crate::listen::{listen, watch_reader};
+use crate::options::ConfigurationOptions;
+use crate::process::{Failure, log};
 use crate::query::Query;
 use crate::view::{Form, View};
 
@@ -35,14 +34,14 @@ const BATCH: usize = 256;
 /// How long to wait for a message before waiting again.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// An endpoint that neither answers nor refuses does not hold up readiness for longer.
-const READY_DEADLINE: Duration = Duration::from_secs(10);
-
 const HELP: &str = "\
 Examples:
   fedmsg-tail --really-pretty
   fedmsg-tail --topic org.fedoraproject.prod.git
   fedmsg-tail --include '(bodhi|koji)' --query topic,msg.user
+  fedmsg-tail --terse --users ralph,toshio
+  fedmsg-tail --json | jq -c '[.endpoint, .topic]'
+  fedmsg-tail --gource | gource --log-format custom --realtime -
   fedmsg-tail | jq .msg
   fedmsg-tail -n 1 > one-message.json
 
@@ -77,6 +76,12 @@ pub struct Cli {
     /// No topics in which this regular expression is found.
     #[arg(long, value_name = "REGEXP", default_value = "_heartbeat")]
     pub exclude: Regex,
+    /// Only messages that concern one of these people; comma-separated.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub users: Vec<String>,
+    /// Only messages that concern one of these packages; comma-separated.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub packages: Vec<String>,
     /// Print only messages whose signatures verify, and note the others on standard error; what the configuration
     /// says of authority and policy counts. The default is `crypto.validate_signatures`.
     #[arg(long, overrides_with = "no_validate")]
@@ -96,12 +101,50 @@ pub struct Cli {
     /// Print as Python's pprint does, without credentials and with the time in words.
     #[arg(long, group = "form", help_heading = "Form")]
     pub pretty: bool,
-    /// Print indented JSON without credentials, coloured on a terminal (see NO_COLOR).
+    /// Print indented JSON without credentials, coloured as --color says.
     #[arg(long, group = "form", help_heading = "Form")]
     pub really_pretty: bool,
+    /// Print what each message says to people, such as `logger.log -- Hai there. (ralph)`.
+    #[arg(long, group = "form", help_heading = "Form")]
+    pub terse: bool,
+    /// Print a line of JSON with `received`, `endpoint`, `topic`, and the message as it came: as `body`, or as the string
+    /// `body_text` where it is no JSON for others than Python or has more than one line.
+    #[arg(long, group = "form", help_heading = "Form")]
+    pub json: bool,
+    /// Print lines of Gource's custom log: for each user and each object of a message TIME|USER|A|CATEGORY/OBJECT. Who
+    /// has no user is called by his category; what has no object by its topic.
+    #[arg(long, group = "form", help_heading = "Form")]
+    pub gource: bool,
+    /// Have a cow say it, by the program cowsay.
+    #[arg(long, group = "form", help_heading = "Form")]
+    pub cowsay: bool,
+    /// Whether --really-pretty has colours. `auto`: on a terminal, unless NO_COLOR is set.
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Form")]
+    pub color: Colour,
     /// Which configuration.
     #[command(flatten)]
     pub configuration: ConfigurationOptions,
+}
+
+/// When there are colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal.
+    Auto,
+    /// Whatever the output goes to.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Colour {
+    fn is_wanted(self) -> bool {
+        match self {
+            Self::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }
 
 impl Cli {
@@ -110,6 +153,10 @@ impl Cli {
             Some(query) => Form::Query(Query::parse(query)),
             None if self.really_pretty => Form::ReallyPretty,
             None if self.pretty => Form::Pretty,
+            None if self.terse => Form::Terse,
+            None if self.json => Form::Record,
+            None if self.gource => Form::Gource,
+            None if self.cowsay => Form::Cowsay,
             None => Form::Wire,
         }
     }
@@ -122,70 +169,34 @@ impl Cli {
 pub fn run(options: Cli) -> Result<(), Failure> {
     log(if options.verbose { LevelFilter::INFO } else { LevelFilter::WARN });
     let settings = options.configuration.load()?;
-    let endpoints = endpoints(&settings)?;
-    let mut subscriber = Context::new(&settings.zmq)?.subscriber()?;
-    for endpoint in &endpoints {
-        subscriber.connect(endpoint, &Prefixes::from_iter([options.topic.as_str()]))?;
-    }
-    if io::stderr().is_terminal() {
-        say(NAME, &format_args!("listening to {}", list(&endpoints)));
-    }
-    tell_when_ready(subscriber.status())?;
+    let mut subscriber = listen(NAME, &settings, &options.topic)?;
 
     let stdout = io::stdout();
     let view = View {
         form: options.form(),
-        colours: AutoStream::choice(&stdout) != ColorChoice::Never,
+        registry: Registry::new(&settings.topic_prefix),
+        colours: options.color.is_wanted(),
         is_terminal: stdout.is_terminal(),
         zone: TimeZone::system(),
     };
-    let filter = Filter { include: options.include, exclude: options.exclude };
+    let filter = Filter {
+        include: options.include,
+        exclude: options.exclude,
+        users: names(&options.users),
+        packages: names(&options.packages),
+    };
     let validates = !options.no_validate && (options.validate || settings.crypto.validate_signatures);
     let validator = validates.then(|| settings.crypto.validator());
-    let printer = Printer::new(BufWriter::new(stdout.lock()), filter, validator, view, options.count);
+    let printer =
+        Printer { out: BufWriter::new(stdout.lock()), filter, validator, view, left: options.count };
     match print(&mut subscriber, printer) {
         Err(Failure::Stream { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
 }
 
-/// What is listened to: every endpoint but the one where messages have yet to be published.
-fn endpoints(settings: &Settings) -> Result<Vec<Endpoint>, Failure> {
-    let listened: Vec<_> =
-        settings.endpoints.enabled().filter(|endpoint| endpoint.name.as_str() != RELAY_INBOUND).collect();
-    match listened.is_empty() {
-        true => Err(Failure::NoEndpoint {
-            missing: "nothing to listen to",
-            example: "relay_outbound = \"tcp://127.0.0.1:4001\"",
-        }),
-        false => Ok(listened),
-    }
-}
-
-fn list(endpoints: &[Endpoint]) -> String {
-    let named = endpoints.iter().map(|endpoint| {
-        let addresses: Vec<String> = endpoint.addresses.iter().map(ToString::to_string).collect();
-        format!("{} ({})", endpoint.name, addresses.join(", "))
-    });
-    named.collect::<Vec<_>>().join(", ")
-}
-
-/// Speaks to whoever started the process, if it listens.
-fn tell_when_ready(status: StatusBoard) -> Result<(), Failure> {
-    if std::env::var_os("NOTIFY_SOCKET").is_none() {
-        return Ok(());
-    }
-    let ready = move || {
-        status.wait(READY_DEADLINE, |endpoints| {
-            let mut addresses = endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
-            addresses.all(|address| !matches!(address.state, State::Resolving | State::Connecting))
-        });
-        if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
-            tracing::warn!(%error, "cannot tell the service manager");
-        }
-    };
-    let thread = std::thread::Builder::new().name("ready".to_owned()).spawn(ready);
-    thread.map(drop).map_err(Failure::stream("start a thread"))
+fn names(given: &[String]) -> BTreeSet<String> {
+    given.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 fn print(subscriber: &mut Subscriber, mut printer: Printer<impl Write>) -> Result<(), Failure> {
@@ -199,21 +210,4 @@ fn print(subscriber: &mut Subscriber, mut printer: Printer<impl Write>) -> Resul
         printer.flush().map_err(Failure::stream("write to standard output"))?;
     }
     Ok(())
-}
-
-/// Notices that nobody reads the output any more, even when there is nothing to print: `fedmsg-tail | head -1` ends.
-fn watch_reader(subscriber: &Subscriber) -> Result<Arc<AtomicBool>, Failure> {
-    let is_gone = Arc::new(AtomicBool::new(false));
-    let (gone, waker) = (Arc::clone(&is_gone), subscriber.waker());
-    let watch = move || {
-        // Errors and the other side's end are reported without being asked for.
-        while let Err(rustix::io::Errno::INTR) =
-            poll(&mut [PollFd::new(&io::stdout(), PollFlags::empty())], None)
-        {}
-        gone.store(true, Relaxed);
-        waker.wake();
-    };
-    let thread = std::thread::Builder::new().name("reader".to_owned()).spawn(watch);
-    thread.map_err(Failure::stream("start a thread"))?;
-    Ok(is_gone)
 }

@@ -1,9 +1,15 @@
 //! The forms in which a message is shown.
 
+mod cow;
+mod gource;
+mod record;
+
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use message::{Envelope, Topic};
+use meta::{Description, Message, Registry};
 
 use crate::python::{Value, pformat};
 use crate::query::Query;
@@ -24,12 +30,22 @@ pub(crate) enum Form {
     Pretty,
     /// Indented JSON without credentials.
     ReallyPretty,
+    /// What it says to people.
+    Terse,
+    /// The body within a JSON object that says how it came.
+    Record,
+    /// Who did something to what, for the program gource.
+    Gource,
+    /// What it says to people, said by the program cowsay.
+    Cowsay,
 }
 
 /// How messages are shown.
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) form: Form,
+    /// Knows what messages say to people.
+    pub(crate) registry: Registry,
     /// For the form that has some.
     pub(crate) colours: bool,
     /// Where control characters would do something.
@@ -41,18 +57,33 @@ pub(crate) struct View {
 /// Why a message can't be shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ShowError {
-    #[error(
-        "nested over {MAX_DEPTH} levels deep; only without --query, --pretty and --really-pretty it is shown"
-    )]
+    #[error("nested over {MAX_DEPTH} levels deep, too deep for --query, --pretty and --really-pretty")]
     TooDeep,
     #[error("not JSON: {0}")]
     NotJson(#[from] message::json::Error),
+    #[error("it has no timestamp, which --gource goes by")]
+    NoTime,
+    #[error(transparent)]
+    Cow(#[from] cow::CowError),
 }
 
 impl View {
-    /// A message in its form, without the last line's end. `body` is a JSON object.
-    pub(crate) fn show(&self, body: &str) -> Result<String, ShowError> {
-        if self.form != Form::Wire && json::depth(body) > MAX_DEPTH {
+    /// What a message says to people.
+    pub(crate) fn describe(&self, topic: &Topic, envelope: &Envelope<'_>) -> Description {
+        self.registry.describe(&Message::new(topic, envelope))
+    }
+
+    /// A message in its form, without the last line's end.
+    pub(crate) fn show(
+        &self,
+        endpoint: &str,
+        topic: &Topic,
+        envelope: &Envelope<'_>,
+    ) -> Result<String, ShowError> {
+        // The envelope has looked at it.
+        let body = std::str::from_utf8(envelope.body()).unwrap_or_default();
+        let lays_out = matches!(self.form, Form::Query(_) | Form::Pretty | Form::ReallyPretty);
+        if lays_out && json::depth(body) > MAX_DEPTH {
             return Err(ShowError::TooDeep);
         }
         Ok(match &self.form {
@@ -71,6 +102,16 @@ impl View {
                 let text = message::json::pretty(&json::without_credentials(body)?)?;
                 let text = String::from_utf8(text).unwrap_or_default();
                 format!("\n{}", if self.colours { colour::paint(&text) } else { text })
+            }
+            Form::Terse => self.harmless(&format!("\n{}", self.describe(topic, envelope))),
+            Form::Record => self.harmless(&record::record(Timestamp::now(), endpoint, topic, body)),
+            Form::Gource => {
+                let time = envelope.timestamp().ok_or(ShowError::NoTime)?;
+                gource::lines(time as i64, &self.describe(topic, envelope))
+            }
+            Form::Cowsay => {
+                let said = self.describe(topic, envelope).subtitle;
+                self.harmless(&format!("\n{}", cow::say(&said)?))
             }
         })
     }
@@ -115,18 +156,26 @@ mod tests {
     const BODY: &str = r#"{"i":1,"msg":{"log":"hi"},"timestamp":1795216482,"signature":"x"}"#;
 
     fn view(form: Form) -> View {
-        View { form, colours: false, is_terminal: false, zone: TimeZone::UTC }
+        let registry = Registry::new("org.fedoraproject");
+        View { form, registry, colours: false, is_terminal: false, zone: TimeZone::UTC }
+    }
+
+    impl View {
+        fn shows(&self, body: &str) -> Result<String, ShowError> {
+            let topic = Topic::from_frame(b"org.fedoraproject.dev.logger.log").unwrap();
+            self.show("relay_outbound", &topic, &Envelope::parse(body.as_bytes()).unwrap())
+        }
     }
 
     #[test]
     fn the_wire_form_is_the_body_on_one_line() {
-        assert_eq!(view(Form::Wire).show(BODY).unwrap(), BODY);
-        assert_eq!(view(Form::Wire).show("{\r\n\"a\": 1\n}").unwrap(), "{  \"a\": 1 }");
+        assert_eq!(view(Form::Wire).shows(BODY).unwrap(), BODY);
+        assert_eq!(view(Form::Wire).shows("{\r\n\"a\": 1\n}").unwrap(), "{  \"a\": 1 }");
     }
 
     #[test]
     fn the_pretty_form_has_the_time_in_words_and_no_credentials() {
-        let shown = view(Form::Pretty).show(BODY).unwrap();
+        let shown = view(Form::Pretty).shows(BODY).unwrap();
         assert_eq!(shown, "\n{'i': 1, 'msg': {'log': 'hi'}, 'timestamp': 'Fri Nov 20 23:14:42 2026'}");
     }
 
@@ -140,7 +189,7 @@ mod tests {
             ("0.9", "'Thu Jan  1 00:00:00 1970'"),
             ("-0.5", "'Wed Dec 31 23:59:59 1969'"),
         ] {
-            let shown = view(Form::Pretty).show(&format!("{{\"timestamp\":{timestamp}}}")).unwrap();
+            let shown = view(Form::Pretty).shows(&format!("{{\"timestamp\":{timestamp}}}")).unwrap();
             assert_eq!(shown, format!("\n{{'timestamp': {expected}}}"));
         }
     }
@@ -149,9 +198,9 @@ mod tests {
     fn the_really_pretty_form_is_indented_json_without_credentials() {
         let expected =
             "\n{\n  \"i\": 1,\n  \"msg\": {\n    \"log\": \"hi\"\n  },\n  \"timestamp\": 1795216482\n}";
-        let shown = view(Form::ReallyPretty).show(BODY).unwrap();
+        let shown = view(Form::ReallyPretty).shows(BODY).unwrap();
         assert_eq!(shown, expected);
-        let coloured = View { colours: true, ..view(Form::ReallyPretty) }.show(BODY).unwrap();
+        let coloured = View { colours: true, ..view(Form::ReallyPretty) }.shows(BODY).unwrap();
         assert_ne!(coloured, expected);
         assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), expected);
     }
@@ -161,22 +210,47 @@ mod tests {
         let body = "{\"msg\":\"a\u{9b}2Jb\u{7f}\",\"esc\":\"\\u001b[2J\"}";
         let terminal = |form| View { is_terminal: true, ..view(form) };
         assert_eq!(
-            terminal(Form::Wire).show(body).unwrap(),
+            terminal(Form::Wire).shows(body).unwrap(),
             r#"{"msg":"a\u009b2Jb\u007f","esc":"\u001b[2J"}"#
         );
         let query = || Form::Query(Query::parse("esc"));
-        assert_eq!(terminal(query()).show(body).unwrap(), r"\u001b[2J");
-        assert_eq!(view(query()).show(body).unwrap(), "\u{1b}[2J");
+        assert_eq!(terminal(query()).shows(body).unwrap(), r"\u001b[2J");
+        assert_eq!(view(query()).shows(body).unwrap(), "\u{1b}[2J");
     }
 
     #[test]
     fn a_message_nested_too_deep_is_refused_by_forms_that_lay_it_out() {
         let body = format!("{{\"a\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
         for form in [Form::Pretty, Form::ReallyPretty, Form::Query(Query::parse("a"))] {
-            assert!(matches!(view(form).show(&body), Err(ShowError::TooDeep)));
+            assert!(matches!(view(form).shows(&body), Err(ShowError::TooDeep)));
         }
-        assert_eq!(view(Form::Wire).show(&body).unwrap(), body);
+        assert_eq!(view(Form::Wire).shows(&body).unwrap(), body);
         let bearable = format!("{{\"a\":{}{}}}", "[".repeat(MAX_DEPTH - 1), "]".repeat(MAX_DEPTH - 1));
-        assert!(view(Form::Pretty).show(&bearable).is_ok());
+        assert!(view(Form::Pretty).shows(&bearable).is_ok());
+    }
+
+    #[test]
+    fn the_terse_form_says_what_happened() {
+        let shown = view(Form::Terse)
+            .shows(r#"{"topic":"t","msg":{"log":"hi\u001b[2J"},"username":"ralph"}"#)
+            .unwrap();
+        assert_eq!(shown, "\nlogger.log -- hi\u{1b}[2J (ralph) ");
+        let terminal = View { is_terminal: true, ..view(Form::Terse) };
+        let shown =
+            terminal.shows(r#"{"topic":"t","msg":{"log":"hi\u001b[2J"},"username":"ralph"}"#).unwrap();
+        assert_eq!(
+            shown,
+            r"
+logger.log -- hi\u001b[2J (ralph) "
+        );
+    }
+
+    #[test]
+    fn gource_needs_a_time() {
+        assert_eq!(
+            view(Form::Gource).shows(r#"{"topic":"t","timestamp":1795216482.9,"username":"ralph"}"#).unwrap(),
+            "1795216482|ralph|A|logger/log"
+        );
+        assert!(matches!(view(Form::Gource).shows("{}"), Err(ShowError::NoTime)));
     }
 }

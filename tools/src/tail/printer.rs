@@ -11,13 +11,13 @@ use crate::view::{ShowError, View};
 
 /// Prints messages, and leaves out what is not to be seen.
 pub(super) struct Printer<W> {
-    out: W,
-    filter: Filter,
+    pub(super) out: W,
+    pub(super) filter: Filter,
     /// None to print whatever anybody has sent.
-    validator: Option<Validator>,
-    view: View,
+    pub(super) validator: Option<Validator>,
+    pub(super) view: View,
     /// How many messages are still to be printed, if that is limited.
-    left: Option<u64>,
+    pub(super) left: Option<u64>,
 }
 
 /// Why a message is noted on standard error and not printed.
@@ -40,16 +40,6 @@ enum Unprintable {
 }
 
 impl<W: Write> Printer<W> {
-    pub(super) fn new(
-        out: W,
-        filter: Filter,
-        validator: Option<Validator>,
-        view: View,
-        count: Option<u64>,
-    ) -> Self {
-        Self { out, filter, validator, view, left: count }
-    }
-
     /// Whether all is printed that was asked for.
     pub(super) fn is_done(&self) -> bool {
         self.left == Some(0)
@@ -60,7 +50,7 @@ impl<W: Write> Printer<W> {
         if self.is_done() {
             return Ok(());
         }
-        match self.text(&incoming.frames) {
+        match self.text(incoming) {
             // Python prints no empty lines either.
             Ok(Some(text)) if !text.is_empty() => {
                 writeln!(self.out, "{text}")?;
@@ -76,9 +66,9 @@ impl<W: Write> Printer<W> {
         self.out.flush()
     }
 
-    /// What to print; `None` for a topic that is not to be seen.
-    fn text(&self, frames: &Frames) -> Result<Option<String>, Unprintable> {
-        let (topic, body) = match frames {
+    /// What to print; `None` for a message that is not to be seen.
+    fn text(&self, incoming: &Incoming) -> Result<Option<String>, Unprintable> {
+        let (topic, body) = match &incoming.frames {
             Frames::Message { topic, body } => (topic, body),
             Frames::Malformed { count, bytes } => {
                 return Err(Unprintable::Frames { count: *count, bytes: *bytes });
@@ -99,17 +89,24 @@ impl<W: Write> Printer<W> {
             Some(Verdict::Unsigned) => return Err(Unprintable::Unsigned(topic)),
             Some(Verdict::Invalid { reason, .. }) => return Err(Unprintable::Signature(topic, reason)),
         }
-        // The envelope has looked at it.
-        let body = std::str::from_utf8(body).unwrap_or_default();
-        self.view.show(body).map(Some).map_err(|error| Unprintable::Form(topic, error))
+        if self.filter.wants_description()
+            && !self.filter.shows_what_concerns(&self.view.describe(&topic, &envelope))
+        {
+            return Ok(None);
+        }
+        let shown = self.view.show(incoming.endpoint.as_str(), &topic, &envelope);
+        shown.map(Some).map_err(|error| Unprintable::Form(topic, error))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use bytes::Bytes;
     use fancy_regex::Regex;
     use jiff::tz::TimeZone;
+    use meta::Registry;
 
     use super::*;
     use crate::query::Query;
@@ -121,9 +118,11 @@ mod tests {
     }
 
     fn printed(form: Form, count: Option<u64>, messages: &[Incoming]) -> String {
-        let filter = Filter { include: None, exclude: Regex::new("_heartbeat").unwrap() };
-        let view = View { form, colours: false, is_terminal: false, zone: TimeZone::UTC };
-        let mut printer = Printer::new(Vec::new(), filter, None, view, count);
+        let (exclude, nobody) = (Regex::new("_heartbeat").unwrap(), BTreeSet::new());
+        let filter = Filter { include: None, exclude, users: nobody.clone(), packages: nobody };
+        let registry = Registry::new("org.fedoraproject");
+        let view = View { form, registry, colours: false, is_terminal: false, zone: TimeZone::UTC };
+        let mut printer = Printer { out: Vec::new(), filter, validator: None, view, left: count };
         for message in messages {
             printer.print(message).unwrap();
         }

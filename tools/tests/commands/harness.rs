@@ -20,6 +20,8 @@ use tempfile::TempDir;
 /// How long anything may take that is waited for; only a failing test takes as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+pub(crate) const ANNOUNCE: &str = env!("CARGO_BIN_EXE_fedmsg-announce");
+pub(crate) const COLLECTD: &str = env!("CARGO_BIN_EXE_fedmsg-collectd");
 pub(crate) const LOGGER: &str = env!("CARGO_BIN_EXE_fedmsg-logger");
 pub(crate) const TAIL: &str = env!("CARGO_BIN_EXE_fedmsg-tail");
 
@@ -87,12 +89,17 @@ impl Bus {
 
     /// Starts `fedmsg-tail` and waits until it says that it is ready.
     pub(crate) fn start_tail(&self, arguments: &[&str]) -> Child {
+        self.start(TAIL, arguments)
+    }
+
+    /// Starts a command that listens, and waits until it says that it is ready.
+    pub(crate) fn start(&self, program: &str, arguments: &[&str]) -> Child {
         let path = self.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let child = self.command(TAIL, arguments).env("NOTIFY_SOCKET", &path).spawn().unwrap();
+        let child = self.command(program, arguments).env("NOTIFY_SOCKET", &path).spawn().unwrap();
         let mut said = [0; 64];
-        let len = socket.recv(&mut said).expect("fedmsg-tail should say that it is ready");
+        let len = socket.recv(&mut said).expect("it should say that it is ready");
         assert_eq!(&said[..len], b"READY=1\n");
         std::fs::remove_file(path).unwrap();
         child

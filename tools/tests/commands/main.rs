@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod announce;
+mod collectd;
 mod harness;
 mod logger;
 mod tail;

@@ -72,6 +72,63 @@ fn colours_in_a_pipe_have_to_be_forced() {
 }
 
 #[test]
+fn colours_are_as_the_option_says() {
+    assert!(shown(&["--really-pretty", "--color", "always"]).contains("\u{1b}["));
+    assert!(!shown(&["--really-pretty", "--color", "never"]).contains("\u{1b}["));
+}
+
+#[test]
+fn the_terse_form_is_pythons_line() {
+    assert_eq!(shown(&["--terse"]), "\ngit.push --  \n");
+}
+
+#[test]
+fn a_record_says_how_the_message_came() {
+    let line = shown(&["--json"]);
+    let expected = format!("\"endpoint\":\"relay_outbound\",\"topic\":\"{TOPIC}\",\"body\":{BODY}}}\n");
+    assert!(line.starts_with("{\"received\":\"20") && line.ends_with(&expected), "{line}");
+}
+
+#[test]
+fn gource_gets_who_did_something_to_what() {
+    assert_eq!(shown(&["--gource"]), "1795216482|git|A|git/push\n");
+}
+
+#[test]
+fn a_cow_says_what_no_shell_has_seen() {
+    let bus = Bus::new();
+    let mut outbound = bus.outbound();
+    let path = bus.path().join("touched");
+    let arguments = ["-n", "1", "--cowsay"];
+    let mut command = bus.command(TAIL, &arguments);
+    let child = command.env("PATH", std::env::var_os("PATH").unwrap()).spawn().unwrap();
+    let body = format!(
+        "{{\"topic\":\"t\",\"msg\":{{\"log\":\"$(touch {})\\\";\"}},\"username\":\"ralph\"}}",
+        path.display()
+    );
+    publish(&mut outbound, "org.fedoraproject.dev.logger.log", &body);
+    let said = Finished::wait(child).quietly();
+    assert!(said.contains("(oo)") && said.contains("$(touch"), "{said}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn only_what_concerns_these_users_is_printed() {
+    let bus = Bus::new();
+    let mut outbound = bus.outbound();
+    let child = bus.start_tail(&["-n", "2", "--users", "ralph, toshio"]);
+    for (n, username) in ["ralph", "lmacken", "toshio"].iter().enumerate() {
+        let body = format!("{{\"topic\":\"{n}\",\"username\":\"{username}\"}}");
+        publish(&mut outbound, "org.fedoraproject.dev.logger.log", &body);
+    }
+    let printed = Finished::wait(child).quietly();
+    assert_eq!(
+        printed,
+        "{\"topic\":\"0\",\"username\":\"ralph\"}\n{\"topic\":\"2\",\"username\":\"toshio\"}\n"
+    );
+}
+
+#[test]
 fn a_query_prints_parts_as_python_does() {
     let query = "msg.commit.stats.files,msg.agent,msg.nothing,msg.z";
     let expected =

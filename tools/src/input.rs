@@ -4,7 +4,6 @@ use std::io::{BufRead, Read};
 
 use message::json;
 
-use super::NAME;
 use crate::process::{Failure, say};
 
 /// What was to be published, and why it can't be.
@@ -45,21 +44,38 @@ pub enum InputError {
 const AROUND: usize = 30;
 
 /// The message that says `text`, as Python's command composes it.
-pub(super) fn log(text: &str) -> String {
+pub(crate) fn log(text: &str) -> String {
     serde_json::json!({ "log": text }).to_string()
 }
 
 /// All of `input` as one JSON document.
-pub(super) fn whole(mut input: impl Read) -> Result<String, Failure> {
+pub(crate) fn whole(input: impl Read) -> Result<String, Failure> {
+    Ok(document("standard input", bytes(input)?)?)
+}
+
+/// The lines of `input`, each without the white space around it, as one text.
+pub(crate) fn stripped_lines(input: impl Read) -> Result<String, Failure> {
+    let text = text("standard input", bytes(input)?)?;
+    // Python's text streams end lines at any of these.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines = text.split_terminator('\n').map(|line| line.trim_matches(is_space));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn bytes(mut input: impl Read) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).map_err(Failure::stream("read standard input"))?;
-    Ok(document("standard input", bytes)?)
+    Ok(bytes)
+}
+
+fn text(source_name: &'static str, bytes: Vec<u8>) -> Result<String, InputError> {
+    String::from_utf8(bytes)
+        .map_err(|error| InputError::NotUtf8 { source_name, at: error.utf8_error().valid_up_to() })
 }
 
 /// A JSON document.
-pub(super) fn document(source_name: &'static str, bytes: Vec<u8>) -> Result<String, InputError> {
-    let text = String::from_utf8(bytes)
-        .map_err(|error| InputError::NotUtf8 { source_name, at: error.utf8_error().valid_up_to() })?;
+pub(crate) fn document(source_name: &'static str, bytes: Vec<u8>) -> Result<String, InputError> {
+    let text = text(source_name, bytes)?;
     if text.trim().is_empty() {
         return Err(InputError::Empty(source_name));
     }
@@ -102,8 +118,10 @@ fn not_json(source_name: &'static str, text: &str, error: json::Error) -> InputE
     }
 }
 
-/// Hands each line on as a message as soon as it is there, without the white space around it.
-pub(super) fn each_line(
+/// Hands each line on as a message as soon as it is there, without the white space around it. What is odd is said in
+/// the name of `program`.
+pub(crate) fn each_line(
+    program: &str,
     mut input: impl BufRead,
     mut send: impl FnMut(String) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -115,7 +133,7 @@ pub(super) fn each_line(
         }
         let text = String::from_utf8_lossy(&line);
         if std::str::from_utf8(&line).is_err() {
-            say(NAME, &format_args!("line {number} is not UTF-8; what is not is sent as \u{fffd}"));
+            say(program, &format_args!("line {number} is not UTF-8; what is not is sent as \u{fffd}"));
         }
         send(log(text.trim_matches(is_space)))?;
     }
@@ -133,7 +151,7 @@ mod tests {
 
     fn lines(input: &[u8]) -> Vec<String> {
         let mut messages = Vec::new();
-        each_line(input, |message| {
+        each_line("test", input, |message| {
             messages.push(message);
             Ok(())
         })
@@ -155,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_a_text_are_stripped_one_by_one() {
+        for (input, expected) in [
+            ("  one \r\n\n\ttwo \u{1f}\rthree", "one\n\ntwo\nthree"),
+            ("one\n", "one"),
+            ("one\n\n", "one\n"),
+            ("", ""),
+        ] {
+            assert_eq!(stripped_lines(input.as_bytes()).unwrap(), expected, "{input:?}");
+        }
+    }
+
+    #[test]
     fn a_line_that_is_not_utf8_is_sent_as_far_as_it_is() {
         assert_eq!(lines(b"caf\xe9 noir\n"), ["{\"log\":\"caf\u{fffd} noir\"}"]);
     }
@@ -162,7 +192,7 @@ mod tests {
     #[test]
     fn a_failure_ends_the_reading() {
         let mut count = 0;
-        let result = each_line(&b"one\ntwo\n"[..], |_| {
+        let result = each_line("test", &b"one\ntwo\n"[..], |_| {
             count += 1;
             Err(InputError::Empty("it").into())
         });

@@ -1,0 +1,70 @@
+//! Lines of the custom log of gource, which draws who does something to what.
+
+use std::collections::BTreeSet;
+
+use meta::Description;
+
+/// A line for each of the message's users and each of its objects: `TIME|USER|A|CATEGORY/OBJECT`. Gource wants both, so
+/// the category stands in for users, and the topic for objects.
+pub(super) fn lines(seconds: i64, described: &Description) -> String {
+    let or = |names: &BTreeSet<String>, other: String| match names.is_empty() {
+        true => BTreeSet::from([other]),
+        false => names.clone(),
+    };
+    let users = or(&described.usernames, described.category.clone());
+    let objects = or(&described.objects, described.title.replace('.', "/"));
+    let mut lines = Vec::new();
+    for user in &users {
+        for object in &objects {
+            let within = format!("{}/", described.category);
+            let path = match object.starts_with(&within) {
+                true => object.clone(),
+                false => within + object,
+            };
+            lines.push(format!("{seconds}|{}|A|{}", field(user), field(&path)));
+        }
+    }
+    lines.join("\n")
+}
+
+/// The text without what would end a field or a line.
+fn field(text: &str) -> String {
+    text.replace(|c: char| c == '|' || c.is_control(), "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(users: &[&str], objects: &[&str]) -> Description {
+        let set = |names: &[&str]| names.iter().copied().map(str::to_owned).collect();
+        Description {
+            title: "wiki.article.edit".to_owned(),
+            subtitle: String::new(),
+            link: None,
+            icon: None,
+            usernames: set(users),
+            packages: BTreeSet::new(),
+            objects: set(objects),
+            category: "wiki".to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_user_does_something_to_each_object() {
+        assert_eq!(
+            lines(7, &described(&["ralph", "toshio"], &["pages/A", "pages/B"])),
+            "7|ralph|A|wiki/pages/A\n7|ralph|A|wiki/pages/B\n7|toshio|A|wiki/pages/A\n7|toshio|A|wiki/pages/B"
+        );
+    }
+
+    #[test]
+    fn category_and_topic_stand_in_for_what_is_not_known() {
+        assert_eq!(lines(7, &described(&[], &[])), "7|wiki|A|wiki/article/edit");
+    }
+
+    #[test]
+    fn nothing_in_a_message_makes_a_field_or_a_line() {
+        assert_eq!(lines(7, &described(&["a|b\n9"], &["x\ry"])), "7|a_b_9|A|wiki/x_y");
+    }
+}

@@ -76,6 +76,6 @@ pub struct Retention {
     pub max_age: Option<Duration>,
     /// Beyond this the oldest may go, on the same terms.
     pub max_bytes: Option<u64>,
-    /// Beyond this the oldest go, whoever still needs them.
+    /// Beyond this the oldest go, whoever still needs them. The messages of dead letters count, and stay.
     pub hard_max_bytes: Option<u64>,
 }

@@ -16,7 +16,7 @@ pub struct Retired {
     pub segments: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// What the hard limit took from consumers that had not passed it.
+    /// What the hard limit took from consumers that had not passed it, each named once.
     pub losses: Vec<Loss>,
     /// The first thing that went wrong. The rest was done, and a later call goes on.
     pub trouble: Option<JournalError>,
@@ -36,7 +36,7 @@ impl Journal {
     /// nothing to do: [`Mode::Memory`](crate::Mode::Memory) has its own limit.
     ///
     /// Messages go in order: one that a consumer has yet to read keeps all younger ones, too, unless the hard limit is
-    /// passed. The messages of dead letters stay to be had, and do not count.
+    /// passed. The messages of dead letters stay to be had. They count for the hard limit, and not for the others.
     #[must_use = "losses and trouble are to be said"]
     pub fn retain(&self, keep: &Retention, now: SystemTime) -> Retired {
         let mut retired = Retired::default();
@@ -71,22 +71,19 @@ impl Journal {
         retired: &mut Retired,
     ) -> Result<(), JournalError> {
         let (shared, messages) = (&self.shared, &durable.messages);
-        let mut total = messages.bytes();
+        let (mut total, kept) = (messages.bytes(), durable.kept.bytes());
         for Sealed { first, end, path } in messages.sealed() {
             let Ok(metadata) = fs::metadata(&path) else { continue };
             // A segment was last written to when its newest message came.
             let age = metadata.modified().ok().and_then(|newest| now.duration_since(newest).ok());
             let may = keep.max_age.zip(age).is_some_and(|(most, age)| age > most)
                 || keep.max_bytes.is_some_and(|most| total > most);
-            let must = keep.hard_max_bytes.is_some_and(|most| total > most);
+            let must = keep.hard_max_bytes.is_some_and(|most| total + kept > most);
             let needed = shared.cursors.slowest() < end;
             if !must && (needed || !may) {
                 break;
             }
-            let lost = shared.cursors.all().into_iter().filter(|(_, next)| *next < end);
-            let losses: Vec<_> = lost
-                .map(|(consumer, next)| Loss { consumer, offsets: Offset(next.max(first))..Offset(end) })
-                .collect();
+            let losers: Vec<_> = shared.cursors.all().into_iter().filter(|(_, next)| *next < end).collect();
             // Only now: a letter is there before its consumer's cursor passes the message.
             if shared.dead_letters.within(first..end).is_empty() {
                 messages.remove(first)?;
@@ -96,7 +93,14 @@ impl Journal {
             total -= metadata.len().min(total);
             retired.segments += 1;
             retired.bytes += metadata.len();
-            retired.losses.extend(losses);
+            for (consumer, next) in losers {
+                match retired.losses.iter_mut().find(|loss| loss.consumer == consumer) {
+                    Some(loss) => loss.offsets.end = Offset(end),
+                    None => {
+                        retired.losses.push(Loss { consumer, offsets: Offset(next.max(first))..Offset(end) })
+                    }
+                }
+            }
         }
         Ok(())
     }

@@ -29,5 +29,5 @@ pub use options::Options;
 pub use publisher::{Publish, Publisher};
 pub use report::{ReportPublisher, ReportSubscriber};
 pub use status::{AddressStatus, DownReason, EndpointStatus, State, StatusBoard};
-pub use subscribe::{Frames, Incoming, Prefixes, Subscribe};
+pub use subscribe::{BATCH_BYTES, Frames, Incoming, Prefixes, Subscribe};
 pub use subscriber::Subscriber;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use crate::deadline::Deadline;
 use crate::status::{AddressStatus, Traffic};
 use crate::{
-    Address, BusError, Endpoint, EndpointName, Frames, Incoming, Prefixes, Publish, PublishError, State,
-    StatusBoard, Subscribe, Unsent,
+    Address, BATCH_BYTES, BusError, Endpoint, EndpointName, Frames, Incoming, Prefixes, Publish,
+    PublishError, State, StatusBoard, Subscribe, Unsent,
 };
 
 /// A bus in memory: a publisher to an endpoint reaches every subscriber that has opened the endpoint of that name,
@@ -106,7 +106,13 @@ impl Subscribe for Subscriber {
         self.bus.wait(timeout, |inboxes| {
             let inbox = inboxes.get_mut(&self.id)?;
             let is_woken = std::mem::take(&mut inbox.is_woken);
-            let count = max.min(inbox.queue.len());
+            let mut room = BATCH_BYTES;
+            let fits = |incoming: &&Incoming| {
+                let fits = room > 0;
+                room = room.saturating_sub(incoming.frames.size());
+                fits
+            };
+            let count = inbox.queue.iter().take(max).take_while(fits).count();
             into.extend(inbox.queue.drain(..count));
             (is_woken || count > 0 || max == 0).then_some(())
         });

@@ -7,9 +7,13 @@ use bytes::Bytes;
 
 use crate::{Address, BusError, Endpoint, EndpointName, StatusBoard};
 
+/// As many bytes make a batch full, however few messages they are.
+pub const BATCH_BYTES: usize = 16 << 20;
+
 /// A subscriber: many endpoints, one stream of messages that know where they came from.
 pub trait Subscribe: Send {
-    /// Waits for a message, then takes what else is there, up to `max` in all and fairly over the endpoints.
+    /// Waits for a message, then takes what else is there, up to `max` in all and fairly over the endpoints. It takes no
+    /// more when those have [`BATCH_BYTES`].
     ///
     /// Returns without any when `timeout` has passed or a [`Self::waker`] was used, now and then for no visible reason too.
     ///

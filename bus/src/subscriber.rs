@@ -19,8 +19,8 @@ use self::supervisor::{Order, Supervisor, Watched};
 use crate::monitor::{CLOSING, Monitor};
 use crate::status::AddressStatus;
 use crate::{
-    Address, BusError, Endpoint, EndpointName, Incoming, Options, Prefixes, State, StatusBoard, Subscribe,
-    bind, socket,
+    Address, BATCH_BYTES, BusError, Endpoint, EndpointName, Incoming, Options, Prefixes, State, StatusBoard,
+    Subscribe, bind, socket,
 };
 
 /// A subscriber over ZeroMQ: a SUB socket per endpoint name, all of them used by one thread.
@@ -63,7 +63,7 @@ impl Subscriber {
         })
     }
 
-    /// Takes what is there without waiting: from each source an equal share first, then more from those that have it.
+    /// Takes what is there without waiting, while there is room: from each source an equal share first, then more from those that have it.
     fn drain(&mut self, into: &mut Vec<Incoming>, max: usize) -> Result<(), BusError> {
         let count = self.sources.len();
         if count == 0 {
@@ -73,12 +73,14 @@ impl Subscriber {
         let mut ready = std::mem::take(&mut self.ready);
         ready.extend((0..count).map(|index| (self.first + index) % count));
         let end = into.len().saturating_add(max);
-        while !ready.is_empty() && into.len() < end {
+        let mut room = BATCH_BYTES;
+        while !ready.is_empty() && into.len() < end && room > 0 {
             let share = ((end - into.len()) / ready.len()).max(1);
             let mut failure = None;
             ready.retain(|index| {
                 let share = share.min(end - into.len());
-                let taken = self.sources.get(*index).map_or(Ok(0), |source| source.take(into, share));
+                let taken =
+                    self.sources.get(*index).map_or(Ok(0), |source| source.take(into, share, &mut room));
                 taken.map_err(|error| failure = Some(error)).is_ok_and(|taken| taken == share)
             });
             if let Some(error) = failure {

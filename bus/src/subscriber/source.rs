@@ -67,16 +67,18 @@ impl Source {
         self.is_closed
     }
 
-    /// Takes up to `max` messages that are there; fewer means that there are no more.
-    pub(super) fn take(&self, into: &mut Vec<Incoming>, max: usize) -> zmq::Result<usize> {
+    /// Takes up to `max` messages that are there, while there is room for bytes; fewer, with room left, means that there
+    /// are no more.
+    pub(super) fn take(&self, into: &mut Vec<Incoming>, max: usize, room: &mut usize) -> zmq::Result<usize> {
         let (mut messages, mut bytes) = (0, 0);
-        while messages < max {
+        while messages < max && *room > 0 {
             let Some(frames) = self.next()? else { break };
             messages += 1;
             bytes += frames.size();
+            *room = room.saturating_sub(frames.size());
             into.push(Incoming { endpoint: self.name.clone(), frames });
         }
-        self.is_empty.set(messages < max);
+        self.is_empty.set(messages < max && *room > 0);
         if messages > 0 {
             self.traffic.add(messages, bytes);
         }

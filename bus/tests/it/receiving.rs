@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::{BusError, Frames, Options, Prefixes, Publish, State, Subscribe};
+use bus::{BATCH_BYTES, BusError, Frames, Options, Prefixes, Publish, State, Subscribe};
 
 use crate::harness::{PATIENCE, Peer, context, endpoint, meet, publisher, receive, subscriber, texts};
 
@@ -199,6 +199,24 @@ fn a_flood_on_one_endpoint_does_not_starve_another() {
     }
     assert_eq!(got.len(), 10);
     assert_eq!(texts(&got).iter().filter(|(name, ..)| *name == "quiet").count(), 1);
+}
+
+#[test]
+fn large_messages_come_a_few_at_a_time() {
+    let context = context();
+    let (mut publisher, at) = publisher(&context, "large", "inproc://large");
+    let mut subscriber = subscriber(&context, &[&at]);
+    meet(&mut publisher, &mut subscriber, "org");
+    let body = vec![b'x'; BATCH_BYTES / 2];
+    for _ in 0..5 {
+        publisher.publish(b"org", &body).unwrap();
+    }
+    let counts = [(); 3].map(|()| {
+        let mut got = Vec::new();
+        subscriber.receive(&mut got, 256, PATIENCE).unwrap();
+        got.len()
+    });
+    assert_eq!(counts, [2, 2, 1]);
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn the_journal_is_shown_alike_while_the_hub_runs_and_after() {
     let show = || {
         let commands: [&[&str]; 6] = [
             &["journal", "export"],
-            &["journal", "export", "--from", "10", "--to", "20", "--topic", "org.*"],
+            &["journal", "export", "--from", "10", "--to", "20", "--topic", "org.*", "--json"],
             &["journal", "tail", "-n", "3"],
             &["journal", "tail", "-n", "3", "--json"],
             &["journal", "export", "--since", "1h ago", "--until", "0s"],

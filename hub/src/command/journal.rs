@@ -62,6 +62,9 @@ pub enum Journal {
         /// Only outcomes about this consumer.
         #[arg(long, value_name = "NAME", requires = "outcomes")]
         consumer: Option<String>,
+        /// It is JSON in any case.
+        #[arg(long)]
+        json: bool,
     },
     /// Read everything, and name what cannot be read.
     #[command(after_help = "Example:\n  fedmsg-hub journal verify")]
@@ -90,7 +93,7 @@ impl Journal {
                 })?;
                 output.finish()
             }
-            Self::Export { part, topics, outcomes, consumer } => {
+            Self::Export { part, topics, outcomes, consumer, json: _ } => {
                 let (span, topics, consumer) = (part.span(), topics.clone(), consumer.clone());
                 let command = match outcomes {
                     true => Command::Outcomes { span, consumer },

@@ -97,7 +97,8 @@ impl Journal {
                 match retired.losses.iter_mut().find(|loss| loss.consumer == consumer) {
                     Some(loss) => loss.offsets.end = Offset(end),
                     None => {
-                        retired.losses.push(Loss { consumer, offsets: Offset(next.max(first))..Offset(end) })
+                        let offsets = Offset(next.max(first))..Offset(end);
+                        retired.losses.push(Loss { consumer, offsets });
                     }
                 }
             }

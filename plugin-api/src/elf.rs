@@ -1,7 +1,7 @@
 //! Looks at a file before the dynamic linker does, which dies of a truncated one (SIGBUS) and runs the
 //! initialisers of whatever it is given.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::Path;
 
 use object::elf::{self, Machine};
@@ -35,11 +35,7 @@ const MACHINE: Machine = if cfg!(target_arch = "x86_64") {
 
 /// Checks that `path` is a shared object for this machine, complete, and that it exports `symbol`.
 pub(crate) fn check(path: &Path, symbol: &str) -> Result<(), LoadProblem> {
-    // Looked at before it is opened: to open a named pipe would wait for a writer.
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(LoadProblem::NotShared("it is no regular file".to_owned()));
-    }
+    let metadata = check_kind(path)?;
     let file = File::open(path)?;
     let data = &ReadCache::new(file);
     let header = Header::parse(data).map_err(not_shared)?;
@@ -54,6 +50,16 @@ pub(crate) fn check(path: &Path, symbol: &str) -> Result<(), LoadProblem> {
     let file = ElfFile::<Header, _>::parse(data).map_err(not_shared)?;
     let exported = file.dynamic_symbols().any(|it| it.is_definition() && it.name() == Ok(symbol));
     if exported { Ok(()) } else { Err(LoadProblem::NotAPlugin) }
+}
+
+/// Looks at what kind of file it is before it is opened: to open a named pipe would wait for a writer.
+pub(crate) fn check_kind(path: &Path) -> Result<Metadata, LoadProblem> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_file() {
+        Ok(metadata)
+    } else {
+        Err(LoadProblem::NotShared("it is no regular file".to_owned()))
+    }
 }
 
 /// Checks that all that the headers speak of is there.

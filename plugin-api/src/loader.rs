@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use abi_stable::abi_stability::StableAbi;
 use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
@@ -22,15 +23,17 @@ use crate::instance::Instance;
 use crate::version;
 
 mod error;
+mod files;
 #[cfg(test)]
 mod tests;
 
 pub use error::{LoadError, LoadProblem};
 
 /// A library of plugins, loaded for the rest of the process's life.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Library {
     path: PathBuf,
+    image: u64,
     name: &'static str,
     version: &'static str,
     api_version: &'static str,
@@ -56,13 +59,20 @@ impl Library {
     /// Loads the library at `path`.
     ///
     /// It stays loaded for ever: its threads, its thread-locals and every text it ever gave to the hub may
-    /// outlive what the hub knows of. Loading the same file again gives the same library.
+    /// outlive what the hub knows of. Loading the same file again gives the same library; a file that has taken its
+    /// place, or was written anew, gives another one, of which a copy stays in memory.
     ///
     /// # Errors
     /// [`LoadError`] says why it is no library of plugins that this hub can use.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        load(path).map_err(|problem| LoadError::new(path, problem))
+        let library = open(path).map_err(|problem| LoadError::new(path, problem))?;
+        Ok(Self { path: path.to_owned(), ..library })
+    }
+
+    /// Which loading of this process it comes from: another number is another library.
+    pub fn image(&self) -> u64 {
+        self.image
     }
 
     /// The file it came from.
@@ -145,8 +155,29 @@ impl fmt::Debug for Declared {
     }
 }
 
-fn load(path: &Path) -> Result<Library, LoadProblem> {
+/// Loads it, unless it was loaded before.
+fn open(path: &Path) -> Result<Library, LoadProblem> {
+    // With an absolute path the linker looks at this very file and searches no folder for its name.
+    let path = path.canonicalize()?;
+    let identity = files::Identity::from(&path.metadata()?);
+    let mut loaded = files::loaded();
+    let library = match loaded.get(&path) {
+        Some(Some((of, library))) if *of == identity => return Ok(library.clone()),
+        Some(_) => {
+            elf::check_kind(&path)?;
+            load(&files::private_copy(&path)?, || {})?
+        }
+        None => load(&path, || drop(loaded.insert(path.clone(), None)))?,
+    };
+    loaded.insert(path, Some((identity, library.clone())));
+    Ok(library)
+}
+
+/// Loads what is at an absolute path, and says before when that gets to the linker.
+fn load(path: &Path, linking: impl FnOnce()) -> Result<Library, LoadProblem> {
+    static IMAGES: AtomicU64 = AtomicU64::new(0);
     elf::check(path, SYMBOL)?;
+    linking();
     let header = header(path)?;
     let stated = header.version_strings().version.as_str();
     let api_version = version::stated(stated).unwrap_or(stated);
@@ -156,6 +187,7 @@ fn load(path: &Path) -> Result<Library, LoadProblem> {
     let plugin = root_module(header)?;
     Ok(Library {
         path: path.to_owned(),
+        image: IMAGES.fetch_add(1, Relaxed),
         name: plugin.name().as_str(),
         version: plugin.version().as_str(),
         api_version,
@@ -165,13 +197,11 @@ fn load(path: &Path) -> Result<Library, LoadProblem> {
 
 /// The library's static that tells its version and layout and makes its root module.
 fn header(path: &Path) -> Result<&'static LibHeader, LoadProblem> {
-    // With an absolute path the linker looks at this very file and searches no folder for its name. All its
-    // symbols are resolved now: a missing one found later, in a call, would end the process.
-    let path = path.canonicalize()?;
     let refused = |error: libloading::Error| LoadProblem::Refused(error.to_string());
+    // All its symbols are resolved now: a missing one found later, in a call, would end the process.
     // SAFETY: initialisers of the library run. That is as safe as the library itself, which the operator put
     // into the plugin folder to run in this process; that it is a whole shared object was checked.
-    let image = unsafe { Image::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }.map_err(refused)?;
+    let image = unsafe { Image::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(refused)?;
     // SAFETY: under this name `export_plugin!` writes a `LibHeader`, which begins with the `AbiHeader` that
     // an
     // `AbiHeaderRef` points to; `upgrade` checks its magic bytes before it looks any further.

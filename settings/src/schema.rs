@@ -133,6 +133,8 @@ pub struct HubSettings {
     pub silent_after: Duration,
     /// Endpoints without which the hub is not ready.
     pub required_endpoints: Vec<String>,
+    /// Whether to reload when a file of the configuration or a plugin changes.
+    pub watch: bool,
 }
 
 impl Default for HubSettings {
@@ -146,6 +148,7 @@ impl Default for HubSettings {
             stuck_after: Duration::from_secs(300),
             silent_after: Duration::ZERO,
             required_endpoints: Vec::new(),
+            watch: true,
         }
     }
 }

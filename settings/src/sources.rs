@@ -7,6 +7,8 @@ use crate::layer::Layer;
 use crate::{Origin, Problem, Problems};
 
 const SYSTEM: &str = "/etc/fedmsg";
+const MAIN: &str = "hub.toml";
+const MORE: &str = "hub.d";
 const VARIABLE_PREFIX: &str = "FEDMSG_HUB__";
 
 /// Where to look for configuration. [`Sources::from_environment`] is what every program uses; tests build
@@ -48,18 +50,28 @@ impl Sources {
         }
     }
 
+    /// The files that may be read, there or not, and the folders of which every `*.toml` is: what to watch.
+    #[must_use]
+    pub fn places(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let (mut folders, mut files): (Vec<_>, Vec<_>) =
+            self.required.iter().cloned().partition(|path| path.is_dir());
+        files.extend(self.folders.iter().map(|folder| folder.join(MAIN)));
+        folders.extend(self.folders.iter().map(|folder| folder.join(MORE)));
+        (files, folders)
+    }
+
     /// Every layer above the built-in defaults, in order, and the files among them.
     pub(crate) fn layers(&self) -> Result<(Vec<Layer>, Vec<PathBuf>), Problems> {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for folder in &self.folders {
             // Only what is really not there is skipped: a file that can't be read was meant to count.
-            let main = folder.join("hub.toml");
+            let main = folder.join(MAIN);
             match main.symlink_metadata() {
                 Err(error) if is_absent(&error) => {}
                 _ => files.push(main),
             }
-            let folder = folder.join("hub.d");
+            let folder = folder.join(MORE);
             match toml_files(&folder) {
                 Ok(found) => files.extend(found),
                 Err(error) if is_absent(&error) => {}

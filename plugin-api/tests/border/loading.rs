@@ -28,6 +28,27 @@ fn opening_a_library_twice_is_harmless() {
 }
 
 #[test]
+fn a_file_that_has_taken_anothers_place_is_what_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, next) = (folder.path().join("libplugin.so"), folder.path().join("next"));
+    std::fs::copy(plugin("dummy"), &path).unwrap();
+    let first = Library::open(&path).unwrap();
+    for _ in 0..2 {
+        let whole = std::fs::read(plugin("relay")).unwrap();
+        std::fs::write(&next, &whole[..whole.len() / 2]).unwrap();
+        std::fs::rename(&next, &path).unwrap();
+        assert!(Library::open(&path).unwrap_err().to_string().contains("incomplete"));
+        std::fs::write(&next, &whole).unwrap();
+        std::fs::rename(&next, &path).unwrap();
+        let second = Library::open(&path).unwrap();
+        assert_eq!((names(&second), second.path()), (vec!["relay"], &*path));
+        assert_eq!(second.image(), Library::open(&path).unwrap().image());
+        assert_ne!(second.image(), first.image());
+    }
+    assert_eq!(names(&first), ["dummy"], "what is in use stays");
+}
+
+#[test]
 fn a_copy_under_another_name_is_another_library() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("libcopy.so");

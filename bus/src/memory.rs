@@ -128,6 +128,22 @@ impl Subscribe for Subscriber {
         Ok(endpoint.addresses.clone())
     }
 
+    fn take_from(
+        &mut self,
+        name: &EndpointName,
+        into: &mut Vec<Incoming>,
+        max: usize,
+    ) -> Result<usize, BusError> {
+        self.with_inbox(|inbox| {
+            let (mut of, others): (VecDeque<_>, VecDeque<_>) =
+                inbox.queue.drain(..).partition(|incoming| incoming.endpoint == *name);
+            let count = max.min(of.len());
+            into.extend(of.drain(..count));
+            inbox.queue = of.into_iter().chain(others).collect();
+            Ok(count)
+        })
+    }
+
     fn disconnect(&mut self, name: &EndpointName) -> Result<(), BusError> {
         self.status.remove(name);
         self.with_inbox(|inbox| {

@@ -37,6 +37,18 @@ pub trait Subscribe: Send {
     /// [`BusError::Bind`] for the first address that cannot be bound; none is bound then.
     fn bind(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<Vec<Address>, BusError>;
 
+    /// Takes what is there of one endpoint, up to `max` and [`BATCH_BYTES`], without waiting; none means that there is no
+    /// more.
+    ///
+    /// # Errors
+    /// [`BusError::NotOpen`], and as [`Self::receive`].
+    fn take_from(
+        &mut self,
+        name: &EndpointName,
+        into: &mut Vec<Incoming>,
+        max: usize,
+    ) -> Result<usize, BusError>;
+
     /// Leaves an endpoint, connected or bound. What it had queued is dropped.
     ///
     /// # Errors

@@ -233,6 +233,17 @@ impl Subscribe for Subscriber {
         self.settle(source, monitor, true, bound)
     }
 
+    fn take_from(
+        &mut self,
+        name: &EndpointName,
+        into: &mut Vec<Incoming>,
+        max: usize,
+    ) -> Result<usize, BusError> {
+        let (index, mut room) = (self.index(name)?, BATCH_BYTES);
+        let taken = self.sources.get(index).map_or(Ok(0), |source| source.take(into, max, &mut room));
+        taken.map_err(BusError::system("receive"))
+    }
+
     fn disconnect(&mut self, name: &EndpointName) -> Result<(), BusError> {
         let index = self.index(name)?;
         let closed = self.sources.remove(index).close();

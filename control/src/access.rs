@@ -101,6 +101,7 @@ impl Stopped {
             Command::Status
             | Command::LogLevel { .. }
             | Command::Messages { follow: true, .. }
+            | Command::Reload
             | Command::Replay { .. } => Err(self.refuse()),
             Command::Messages { span, last, topics, follow: false } => {
                 answer::messages(View::Archive(&self.look()?), span, *last, topics, each)?;

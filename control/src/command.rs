@@ -76,6 +76,8 @@ pub enum Command {
         /// Which.
         consumer: String,
     },
+    /// Has a running hub read its configuration and its plugins anew: one [`Reloaded`](crate::Reloaded).
+    Reload,
     /// Delivers history to a running consumer again: [`Replay`](crate::Replay) now and then, and one at the end; a
     /// [`Gap`](crate::Gap) where messages are no longer there. The replay ends when the client goes.
     Replay {
@@ -91,7 +93,7 @@ impl Command {
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Self::Requeue { .. } | Self::Forget { .. } | Self::Replay { .. } => true,
+            Self::Requeue { .. } | Self::Forget { .. } | Self::Reload | Self::Replay { .. } => true,
             Self::Purge { pretend, .. } => !pretend,
             Self::LogLevel { set } => set.is_some(),
             Self::Stats

@@ -51,13 +51,13 @@ pub enum Refusal {
         consumer: String,
     },
     /// The consumer runs.
-    #[error("consumer {consumer:?} runs: switch it off and restart the hub first")]
+    #[error("consumer {consumer:?} runs: switch it off and reload the hub first")]
     ConsumerRuns {
         /// The name.
         consumer: String,
     },
     /// The consumer does not run.
-    #[error("consumer {consumer:?} does not run in this hub: switch it on and restart the hub first")]
+    #[error("consumer {consumer:?} does not run in this hub: switch it on and reload the hub first")]
     ConsumerDoesNotRun {
         /// The name.
         consumer: String,
@@ -78,12 +78,34 @@ pub enum Refusal {
         /// What is wrong with it.
         reason: String,
     },
+    /// The reload failed, and the hub goes on as before.
+    #[error("not reloaded; the hub goes on as before: {message}")]
+    NotReloaded {
+        /// Where the fault lies.
+        fault: Fault,
+        /// What is wrong.
+        message: String,
+    },
     /// The journal could not do it.
     #[error("{message}")]
     Journal {
         /// What it says.
         message: String,
     },
+}
+
+/// Where the fault lies that a reload fails for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// In the configuration.
+    Configuration,
+    /// With a consumer that did not start, or did not stop.
+    Consumer,
+    /// With an address that cannot be bound.
+    Address,
+    /// Elsewhere.
+    Hub,
 }
 
 fn of(consumer: Option<&str>) -> String {

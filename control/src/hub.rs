@@ -5,7 +5,7 @@ use std::ops::Range;
 use crossbeam_channel::Receiver;
 use journal::{Gap, Offset};
 
-use crate::{ControlError, Refusal, Status};
+use crate::{ControlError, Refusal, Reloaded, Status};
 
 /// The running hub, as far as the journal alone cannot answer for it. Its methods are called from the threads of
 /// clients, many at a time.
@@ -26,6 +26,12 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// [`Refusal::ConsumerDoesNotRun`], [`Refusal::Stopping`].
     fn replay(&self, consumer: &str, offsets: Range<Offset>) -> Result<Receiver<ReplayProgress>, Refusal>;
+
+    /// Reads the configuration and the plugins anew, and waits for what becomes of that.
+    ///
+    /// # Errors
+    /// [`Refusal::NotReloaded`], [`Refusal::Stopping`].
+    fn reload(&self) -> Result<Reloaded, Refusal>;
 
     /// How the hub is doing. May read the disk.
     ///

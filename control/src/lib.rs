@@ -20,8 +20,6 @@
 //! A line comes every two seconds at least: `alive` where there is nothing else to say. An `error` has a `code` that names a [`Refusal`]. What has an unknown field is refused. A client that closes its
 //! side is gone, and what went on for it ends.
 //!
-//! Reload will be a command of this socket, and a method of [`Hub`].
-//!
 //! [`Status`] is how a hub is doing, whoever asks: this socket, HTTP, or the service manager.
 
 mod access;
@@ -38,11 +36,11 @@ mod view;
 pub use access::{Access, Stopped};
 pub use client::{Answer, Client, HangUp};
 pub use command::{Bound, Command, Selection, Span, VERSION};
-pub use error::{ControlError, Refusal};
+pub use error::{ControlError, Fault, Refusal};
 pub use hub::{Hub, ReplayProgress};
 pub use reply::{
-    Cause, Consumer, Damage, DeadLetter, Gap, JournalStats, LogLevel, Message, Mode, Outcome, Progress,
-    Replay, Reply, Requeued, Stats, Verified,
+    Cause, Change, Changed, Consumer, Damage, DeadLetter, Gap, JournalStats, LogLevel, Message, Mode,
+    Outcome, Progress, Reloaded, Replay, Reply, Requeued, Stats, Thing, Verified,
 };
 pub use server::Server;
 pub use status::{

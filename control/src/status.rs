@@ -69,6 +69,8 @@ pub enum HubState {
 /// Changes of the configuration while the hub ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloads {
+    /// Which configuration since the hub's start is in force; the first is 1.
+    pub generation: u64,
     /// As many it has followed.
     pub succeeded: u64,
     /// As many it has refused; then it went on as before.

@@ -1,54 +1,47 @@
 //! From the command line to an exit code.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use settings::{Configuration, Problems, Sources};
+use settings::{Configuration, Problems};
 
-use crate::catalogue::Catalogue;
 use crate::check::Severity;
 use crate::cli::{Cli, Command, Selection};
 use crate::exit::Exit;
-use crate::plan::Plan;
 use crate::{check, command, daemon, logging, report};
 
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: Cli) -> Exit {
-    let Selection { config, assignments, plugin_dirs, with_consumers } = cli.selection;
-    let configuration = match Configuration::load(&Sources::from_environment(config, assignments)) {
+    let Cli { selection, command } = cli;
+    let configuration = match selection.configuration() {
         Ok(configuration) => configuration,
         Err(problems) => return refuse(&problems),
     };
-    match cli.command.unwrap_or(Command::Run) {
-        Command::Run => start(&configuration, plugin_dirs, with_consumers.as_deref()),
-        Command::Check => examine(&configuration, plugin_dirs, with_consumers.as_deref()),
+    match command.unwrap_or(Command::Run) {
+        Command::Run => start(&selection, configuration),
+        Command::Check => examine(&selection, &configuration),
         Command::Operate(command) => command::run(&command, &configuration.settings().hub.state_dir),
     }
 }
 
-fn start(
-    configuration: &Configuration,
-    plugin_dirs: Vec<PathBuf>,
-    with_consumers: Option<&[String]>,
-) -> Exit {
-    let log = match logging::install(configuration) {
+fn start(selection: &Selection, configuration: Configuration) -> Exit {
+    let log = match logging::install(&configuration) {
         Ok(log) => log,
         Err(problem) => return refuse(&problem.into()),
     };
-    let folders = folders(plugin_dirs, configuration);
-    let catalogue = Catalogue::scan(folders.iter().map(PathBuf::as_path));
+    let catalogue = selection.catalogue(&configuration);
     // A library that can't be used is no reason not to start: if it has a consumer that is switched on, the plan fails,
     // because nobody claims that consumer's table.
     for problem in &catalogue.problems {
         tracing::error!("{problem}");
     }
-    match Plan::new(configuration, &catalogue, with_consumers) {
+    match selection.plan(&configuration, &catalogue) {
         // Which of two consumers runs must not hang on the order of files.
         Ok(plan) if catalogue.problems.iter().any(|problem| problem.is_about(&plan)) => Exit::Plugin,
         Ok(plan) => {
             report::starting(&plan);
-            let exit = daemon::run(&plan, configuration.settings(), &log.level());
+            let exit = daemon::run(selection, configuration, plan, &log);
             log.say_dropped();
             exit
         }
@@ -56,33 +49,18 @@ fn start(
     }
 }
 
-fn folders(first: Vec<PathBuf>, configuration: &Configuration) -> Vec<PathBuf> {
-    let mut folders = first;
-    for folder in &configuration.settings().hub.plugin_dirs {
-        if !folders.contains(folder) {
-            folders.push(folder.clone());
-        }
-    }
-    folders
-}
-
-fn examine(
-    configuration: &Configuration,
-    plugin_dirs: Vec<PathBuf>,
-    with_consumers: Option<&[String]>,
-) -> Exit {
+fn examine(selection: &Selection, configuration: &Configuration) -> Exit {
     let _log = match logging::install(configuration) {
         Ok(log) => log,
         Err(problem) => return refuse(&problem.into()),
     };
-    let folders = folders(plugin_dirs, configuration);
-    let catalogue = Catalogue::scan(folders.iter().map(PathBuf::as_path));
+    let catalogue = selection.catalogue(configuration);
     let mut exit = Exit::Clean;
     for problem in &catalogue.problems {
         complain(problem);
         exit = Exit::Plugin;
     }
-    match Plan::new(configuration, &catalogue, with_consumers) {
+    match selection.plan(configuration, &catalogue) {
         Err(problems) => {
             exit = refuse(&problems);
         }
@@ -98,6 +76,7 @@ fn examine(
         }
     }
     if catalogue.consumers.is_empty() {
+        let folders = selection.plugin_folders(configuration);
         let searched: Vec<_> = folders.iter().map(|folder| Path::display(folder).to_string()).collect();
         complain(&format!("warning: no plugin was found in {}", searched.join(", ")));
     }

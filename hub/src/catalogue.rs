@@ -24,6 +24,8 @@ pub struct Installed {
     pub library: Arc<Path>,
     /// The version of the library.
     pub version: String,
+    /// Which loading of the library it comes from: another number is another library.
+    pub image: u64,
 }
 
 /// Every installed consumer, by name, and what could not be loaded.
@@ -135,7 +137,7 @@ impl Catalogue {
     fn add(&mut self, library: &Library) {
         let path: Arc<Path> = library.path().into();
         for declared in library.consumers() {
-            if let Err(problem) = self.add_consumer(declared, &path, library.version()) {
+            if let Err(problem) = self.add_consumer(declared, &path, library) {
                 self.problems.push(problem);
             }
         }
@@ -144,11 +146,11 @@ impl Catalogue {
     fn add_consumer(
         &mut self,
         declared: &Declared,
-        library: &Arc<Path>,
-        version: &str,
+        path: &Arc<Path>,
+        of: &Library,
     ) -> Result<(), CatalogueProblem> {
         let name = ConsumerName::from(declared.name());
-        let library = Arc::clone(library);
+        let library = Arc::clone(path);
         let key: ConfigKey = match declared.config_key().parse() {
             Ok(key) => key,
             Err(error) => return Err(CatalogueProblem::Key { name, library, error }),
@@ -161,9 +163,8 @@ impl Catalogue {
             let other = there.name.clone();
             return Err(CatalogueProblem::SameKey { name, other, key, library });
         }
-        let version = version.to_owned();
-        self.consumers
-            .insert(name.clone(), Installed { name, key, declared: declared.clone(), library, version });
+        let (version, image, declared) = (of.version().to_owned(), of.image(), declared.clone());
+        self.consumers.insert(name.clone(), Installed { name, key, declared, library, version, image });
         Ok(())
     }
 }

@@ -24,7 +24,8 @@ Examples:
 /// --config, environment variables such as FEDMSG_HUB__LOG__LEVEL=debug, and --set; later ones win.
 ///
 /// SIGTERM and SIGINT stop it: what was received is handed out first, for at most `hub.drain_deadline`.
-/// A second one stops at once.
+/// A second one stops at once. SIGHUP has it read its configuration and its plugins anew, as does a change of one of
+/// those files; so does `fedmsg-hub reload`, which says what became of it.
 #[derive(Debug, Parser)]
 #[command(name = "fedmsg-hub", version, after_help = format!("{EXAMPLES}\n\n{}", exit::HELP), max_term_width = 100)]
 pub struct Cli {

@@ -4,12 +4,12 @@
 //! stay open: what other consumers publish while they finish may come in by them. Then it leaves those, too.
 
 mod check;
+pub mod reception;
 mod tally;
 pub mod verify;
 
 pub use self::tally::{IntakeTally, Rejections};
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
@@ -22,13 +22,15 @@ use journal::{Appender, Ending, Id, JournalError, Offset, Outcome, Record, Refus
 use message::{Router, Topic};
 
 use self::check::{Complaints, Refused};
+use self::reception::{Change, Open, Reception, ReceptionError};
 use self::verify::Verifier;
-use crate::consumer::{Handle, Order};
+use crate::consumer::{Order, Roster};
 use crate::mark::{self, INBOUND};
 use crate::outcome::Rejected;
 use crate::plan::Trust;
 use crate::storage::Housekeeping;
 use crate::throttle::Throttle;
+use crate::trust::Judge;
 
 /// As many messages are taken from the sockets at once at most.
 const BATCH: usize = 256;
@@ -51,34 +53,43 @@ const UNWRITABLE: Duration = Duration::from_millis(500);
 
 /// Everything that the thread needs.
 pub struct Intake<S> {
-    /// The bus, with its endpoints open.
-    pub subscriber: S,
+    /// The bus.
+    subscriber: S,
+    /// What is open there.
+    open: Open,
     /// The topics that anybody wants, and whether with a signature.
-    pub router: Router<Trust>,
+    router: Router<Trust>,
     /// Checks signatures; `None` if nobody wants that.
-    pub verifier: Option<Verifier>,
-    /// The endpoints that are bound for certain consumers.
-    pub inbound: HashSet<EndpointName>,
+    verifier: Option<Verifier>,
+    /// `hub.max_body_bytes`.
+    max_body_bytes: usize,
+    /// Keeps a journal that cannot be written from flooding the log.
+    complaints: Throttle,
+    /// What of it reaches no consumer.
+    rejections: Rejections,
+    means: Means,
+}
+
+/// What the thread has to work with.
+pub struct Means {
+    /// Checks signatures, where somebody wants that.
+    pub judge: Arc<Judge>,
     /// Writes the journal.
     pub appender: Appender,
     /// Makes room in it.
     pub housekeeping: Arc<Housekeeping>,
     /// The ids that came lately; `None` if duplicates are welcome.
     pub seen: Option<Seen>,
-    /// The consumers without an inbound endpoint, to be told what the last message for them is.
-    pub consumers: Vec<Handle>,
+    /// Those without an inbound endpoint are told what the last message for them is.
+    pub consumers: Roster,
     /// Closed when the hub can't wait any longer.
     pub halt: Receiver<()>,
-    /// `hub.max_body_bytes`.
-    pub max_body_bytes: usize,
     /// `journal.mode` is `memory`.
     pub in_memory: bool,
-    /// Keeps a journal that cannot be written from flooding the log.
-    pub complaints: Throttle,
+    /// What is to be received from now on; the subscriber is woken after.
+    pub changes: Receiver<Change>,
     /// What comes in.
     pub tally: Arc<IntakeTally>,
-    /// What of it reaches no consumer.
-    pub rejections: Rejections,
     /// Changed, and the subscriber woken, when the hub stops.
     pub phase: Arc<AtomicPhase>,
 }
@@ -137,6 +148,19 @@ impl AtomicPhase {
 }
 
 impl<S: Subscribe> Intake<S> {
+    /// Opens what is to be received.
+    ///
+    /// # Errors
+    /// An address cannot be bound or connected to, and no threads be had.
+    pub fn open(subscriber: S, means: Means, reception: &Reception) -> Result<Self, ReceptionError> {
+        let router = Router::new([].into_iter().collect());
+        let (open, verifier, max_body_bytes, complaints, rejections) = Default::default();
+        let mut intake =
+            Self { subscriber, open, router, verifier, max_body_bytes, complaints, rejections, means };
+        intake.go_over(reception, &mut Complaints::default())?;
+        Ok(intake)
+    }
+
     /// Runs until it is closed. At each step it first takes in what is on its way already.
     ///
     /// # Errors
@@ -145,7 +169,8 @@ impl<S: Subscribe> Intake<S> {
         let mut refusals = Complaints::default();
         let mut batch = Vec::with_capacity(BATCH);
         for phase in [Phase::Open, Phase::InboundOnly] {
-            while self.phase.get() <= phase {
+            while self.means.phase.get() <= phase {
+                self.follow(&mut refusals);
                 self.receive(&mut batch, BEAT, &mut refusals)?;
             }
             // By the clock, and not by an empty batch: receiving may come back early with nothing.
@@ -167,6 +192,14 @@ impl<S: Subscribe> Intake<S> {
         Ok(())
     }
 
+    /// Does what it is told, between two batches.
+    fn follow(&mut self, complaints: &mut Complaints) {
+        while let Ok(Change { to, done }) = self.means.changes.try_recv() {
+            // Nobody waits any more if the hub stops.
+            drop(done.send(self.go_over(&to, complaints)));
+        }
+    }
+
     /// Receives a batch and deals with it; false when there was nothing.
     fn receive(
         &mut self,
@@ -175,18 +208,25 @@ impl<S: Subscribe> Intake<S> {
         complaints: &mut Complaints,
     ) -> Result<bool, BusError> {
         self.subscriber.receive(batch, BATCH, timeout)?;
-        self.tally.beat();
+        self.means.tally.beat();
+        let any = !batch.is_empty();
+        self.take_in(batch, complaints);
+        Ok(any)
+    }
+
+    /// Deals with what was received.
+    fn take_in(&mut self, batch: &mut Vec<Incoming>, complaints: &mut Complaints) {
         if batch.is_empty() {
-            return Ok(false);
+            return;
         }
         let (at, count) = (SystemTime::now(), batch.len());
-        self.tally.add(count, batch.iter().map(|incoming| incoming.frames.size()).sum());
+        self.means.tally.add(count, batch.iter().map(|incoming| incoming.frames.size()).sum());
         let mut accepted = Vec::with_capacity(count);
         for Incoming { endpoint, frames } in batch.drain(..) {
             match self.take(&endpoint, frames) {
                 Ok(message) => accepted.push(message),
                 Err(refused) => {
-                    self.rejections.count(&self.tally, &endpoint, refused.reason);
+                    self.rejections.count(&self.means.tally, &endpoint, refused.reason);
                     complaints.log(&endpoint, &refused);
                     let (endpoint, reason) = (endpoint.as_str().to_owned(), refused.to_string());
                     self.record(at, None, Ending::Malformed(Refusal { endpoint, reason }));
@@ -198,18 +238,15 @@ impl<S: Subscribe> Intake<S> {
         }
         self.drop_duplicates(at, &mut accepted);
         self.append(at, &accepted);
-        Ok(true)
     }
 
     /// Leaves the endpoints that are subscribed to, and tells those who get nothing else.
     fn leave_subscribed(&mut self) -> Result<(), BusError> {
-        for endpoint in self.subscriber.status().snapshot() {
-            if !self.inbound.contains(&endpoint.name) {
-                self.subscriber.disconnect(&endpoint.name)?;
-            }
+        for name in self.open.subscribed() {
+            self.subscriber.disconnect(&name)?;
         }
-        for consumer in &self.consumers {
-            consumer.order(Order::EndAt(self.appender.next()));
+        for consumer in self.means.consumers.all().values().filter(|consumer| !consumer.has_inbound()) {
+            consumer.order(Order::EndAt(self.means.appender.next()));
         }
         Ok(())
     }
@@ -220,9 +257,10 @@ impl<S: Subscribe> Intake<S> {
             self.router.route(&topic).map_err(|error| Refused::new(Rejected::Topic, error.to_string()))?;
         let envelope =
             check::body(&body, self.max_body_bytes).map_err(|refused| refused.about(&route.topic))?;
-        let inbound = self.inbound.contains(endpoint);
+        let inbound = self.open.is_inbound(endpoint);
         // What publishers send to a relay comes back from it, and is for the relay to judge.
         let id = self
+            .means
             .seen
             .as_ref()
             .filter(|_| !inbound)
@@ -241,8 +279,8 @@ impl<S: Subscribe> Intake<S> {
 
     /// Leaves out what came before.
     fn drop_duplicates(&mut self, at: SystemTime, accepted: &mut Vec<Accepted>) {
-        let Some(seen) = &mut self.seen else { return };
-        let mut offset = self.appender.next();
+        let Some(seen) = &mut self.means.seen else { return };
+        let mut offset = self.means.appender.next();
         let mut duplicates = Vec::new();
         accepted.retain(|message| {
             let id = message.id.map(|id| id.in_class(mark::class(message.flags())));
@@ -254,7 +292,7 @@ impl<S: Subscribe> Intake<S> {
             first.is_none()
         });
         for (of, endpoint) in duplicates {
-            self.rejections.count(&self.tally, &endpoint, Rejected::Duplicate);
+            self.rejections.count(&self.means.tally, &endpoint, Rejected::Duplicate);
             let endpoint = endpoint.as_str().to_owned();
             self.record(at, None, Ending::Duplicate { of, endpoint });
         }
@@ -276,25 +314,26 @@ impl<S: Subscribe> Intake<S> {
         let records: Vec<_> = records.collect();
         let mut failed = false;
         let appended = loop {
-            if self.in_memory {
-                self.tally.set_trouble(Some(MEMORY_FULL.to_owned()));
+            if self.means.in_memory {
+                self.means.tally.set_trouble(Some(MEMORY_FULL.to_owned()));
             }
-            let error = match self.appender.append(&records) {
+            let error = match self.means.appender.append(&records) {
                 Ok(appended) => break appended,
                 Err(error) => error,
             };
-            if matches!(error, JournalError::Full { .. }) && self.housekeeping.tidy() {
+            if matches!(error, JournalError::Full { .. }) && self.means.housekeeping.tidy() {
                 continue;
             }
             failed = true;
             if let Some(suppressed) = self.complaints.pass() {
                 tracing::error!(%error, suppressed, "nothing is taken in: the journal cannot be written");
             }
-            self.tally.set_trouble(Some(error.to_string()));
-            if !error.may_pass() || self.halt.recv_timeout(UNWRITABLE) == Err(RecvTimeoutError::Disconnected)
+            self.means.tally.set_trouble(Some(error.to_string()));
+            if !error.may_pass()
+                || self.means.halt.recv_timeout(UNWRITABLE) == Err(RecvTimeoutError::Disconnected)
             {
                 for message in accepted {
-                    self.rejections.count(&self.tally, &message.endpoint, Rejected::NotStored);
+                    self.rejections.count(&self.means.tally, &message.endpoint, Rejected::NotStored);
                 }
                 return;
             }
@@ -302,8 +341,8 @@ impl<S: Subscribe> Intake<S> {
         if failed {
             tracing::info!("the journal can be written again");
         }
-        if failed || self.in_memory {
-            self.tally.set_trouble(None);
+        if failed || self.means.in_memory {
+            self.means.tally.set_trouble(None);
         }
         if appended.dropped > 0
             && let Some(suppressed) = self.complaints.pass()
@@ -312,11 +351,11 @@ impl<S: Subscribe> Intake<S> {
         }
         if appended.offsets.is_empty() {
             // Dropped, so that a repetition of them is none.
-            if let Some(seen) = &mut self.seen {
-                seen.forget_from(self.appender.next());
+            if let Some(seen) = &mut self.means.seen {
+                seen.forget_from(self.means.appender.next());
             }
             for message in accepted {
-                self.rejections.count(&self.tally, &message.endpoint, Rejected::MemoryFull);
+                self.rejections.count(&self.means.tally, &message.endpoint, Rejected::MemoryFull);
                 let (endpoint, reason) = (message.endpoint.as_str().to_owned(), Rejected::MemoryFull.word());
                 self.record(
                     received,
@@ -328,7 +367,7 @@ impl<S: Subscribe> Intake<S> {
         }
         for (message, offset) in accepted.iter().zip(appended.offsets.start.0..) {
             if !message.matched {
-                self.rejections.count(&self.tally, &message.endpoint, Rejected::Unmatched);
+                self.rejections.count(&self.means.tally, &message.endpoint, Rejected::Unmatched);
                 self.record(received, Some(Offset(offset)), Ending::Unmatched);
             }
             if let Some(refusal) = self.verifier.as_ref().and_then(|verifier| verifier.refusal(message)) {
@@ -338,7 +377,7 @@ impl<S: Subscribe> Intake<S> {
     }
 
     fn record(&self, at: SystemTime, offset: Option<Offset>, ending: Ending) {
-        if let Err(error) = self.housekeeping.journal().record(&Outcome { at, offset, ending }) {
+        if let Err(error) = self.means.housekeeping.journal().record(&Outcome { at, offset, ending }) {
             tracing::error!(%error, "outcomes cannot be written");
         }
     }

@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use settings::{Configuration, LogFormat, LogSettings, Problem};
+use settings::{Configuration, LogFormat, Problem};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::SubscriberBuilder;
@@ -71,18 +71,26 @@ impl Log {
     }
 }
 
+/// `log.level`.
+///
+/// # Errors
+/// It is no filter.
+pub fn filter(configuration: &Configuration) -> Result<EnvFilter, Problem> {
+    let level = &configuration.settings().log.level;
+    EnvFilter::try_new(level).map_err(|error| {
+        let message = format!("`{level}` is not a filter such as `info` or `info,plugin=debug`: {error}");
+        configuration.problem(&["log", "level"], message)
+    })
+}
+
 /// Installs the process's log.
 ///
 /// # Errors
 /// `log.level` is not a filter, or systemd's journal is not there.
 pub fn install(configuration: &Configuration) -> Result<Log, Problem> {
-    let LogSettings { level, format } = &configuration.settings().log;
-    let filter = EnvFilter::try_new(level).map_err(|error| {
-        let message = format!("`{level}` is not a filter such as `info` or `info,plugin=debug`: {error}");
-        configuration.problem(&["log", "level"], message)
-    })?;
+    let filter = filter(configuration)?;
     // A second installation in one process fails; the first one goes on serving.
-    let (standard_error, set): (_, Box<SetFilter>) = match format {
+    let (standard_error, set): (_, Box<SetFilter>) = match configuration.settings().log.format {
         LogFormat::Text => {
             let (log, written) = standard_error(filter);
             let log = log.with_filter_reloading();
@@ -110,7 +118,7 @@ pub fn install(configuration: &Configuration) -> Result<Log, Problem> {
             (None, Box::new(move |filter| handle.reload(filter)))
         }
     };
-    let now = Mutex::new(level.clone());
+    let now = Mutex::new(configuration.settings().log.level.clone());
     Ok(Log { standard_error, level: Arc::new(Level { now, set }) })
 }
 

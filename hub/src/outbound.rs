@@ -1,16 +1,17 @@
 //! What plugins send: their own messages, in the hub's envelope, and others' messages that they forward.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use bus::{Context, EndpointName, Prefixes, Publish, Publisher};
+use bus::{Context, Endpoint, EndpointName, Prefixes, Publish, Publisher};
 use crypto::{Expiry, SignError, Signer};
 use message::Envelope;
 use plugin_api::tracing::level_filters::LevelFilter;
 use plugin_api::{Failure, Host, LogRecord, PublishError, PublisherId, StartError};
 use publish::Sender;
-use settings::{SIGNING_RELAY, Settings};
+use settings::{SIGNING_RELAY, Settings, SigningError};
 use tracing::Level;
 
 use crate::consumer::ConsumerName;
@@ -18,13 +19,14 @@ use crate::consumer::ConsumerName;
 /// The hub's publishers.
 pub struct Outbound {
     context: Context,
-    settings: Settings,
+    /// Those in force; a reload replaces them.
+    settings: RwLock<Arc<Settings>>,
     /// For messages of plugins' own; opened when the first one publishes.
     sender: Mutex<Option<Sender>>,
-    /// For forwarding; the place is the [`PublisherId`].
-    forwarding: Mutex<Vec<(EndpointName, Publisher)>>,
+    /// For forwarding, by [`PublisherId`].
+    forwarding: Mutex<BTreeMap<u64, Forwarding>>,
     /// For forwarding what is to be signed; read when the first one opens a publisher for that.
-    signer: OnceLock<Signer>,
+    signer: Mutex<Option<Arc<Signer>>>,
     /// Nothing is sent any more.
     closed: AtomicBool,
     /// Something had not left the process in time.
@@ -33,15 +35,22 @@ pub struct Outbound {
     address_taken: AtomicBool,
 }
 
+/// A publisher for forwarding.
+struct Forwarding {
+    endpoint: Endpoint,
+    publisher: Publisher,
+    users: BTreeSet<ConsumerName>,
+}
+
 const CLOSED: &str = "the hub is stopping and its publishers are closed";
 
 impl Outbound {
     /// Opens nothing yet.
     #[must_use]
     pub fn new(context: Context, settings: Settings) -> Self {
-        let (sender, forwarding) = Default::default();
+        let settings = RwLock::new(Arc::new(settings));
+        let (sender, forwarding, signer) = Default::default();
         let (closed, unsent, address_taken) = Default::default();
-        let signer = OnceLock::new();
         Self { context, settings, sender, forwarding, signer, closed, unsent, address_taken }
     }
 
@@ -53,15 +62,18 @@ impl Outbound {
     /// When the certificates are valid that were read to sign with.
     pub fn expiries(&self) -> Vec<Expiry> {
         let sender = lock(&self.sender);
+        let signer = lock(&self.signer);
         let of_sender = sender.as_ref().and_then(Sender::expiry);
-        of_sender.into_iter().chain(self.signer.get().map(Signer::expiry)).cloned().collect()
+        of_sender.into_iter().chain(signer.as_deref().map(Signer::expiry)).cloned().collect()
     }
 
     /// Waits until the hub's own subscriptions have reached its own publishers, so that a message forwarded right
     /// after the start comes round. Endpoints of others are not waited for.
-    pub fn settle(&self, subscribed: &[bus::Endpoint], prefixes: &Prefixes, timeout: Duration) {
+    pub fn settle(&self, subscribed: &[Endpoint], prefixes: &Prefixes, timeout: Duration) {
         let deadline = Instant::now() + timeout;
-        for (name, publisher) in lock(&self.forwarding).iter_mut() {
+        for Forwarding { endpoint: Endpoint { name, .. }, publisher, .. } in
+            lock(&self.forwarding).values_mut()
+        {
             if subscribed.iter().any(|endpoint| endpoint.name == *name) {
                 for prefix in prefixes.iter() {
                     let left = deadline.saturating_duration_since(Instant::now());
@@ -78,8 +90,68 @@ impl Outbound {
         // A publisher says that it is empty only by closing. The next message opens another.
         let sender = lock(&self.sender).take();
         if let Some(sender) = sender {
-            self.note(&self.settings.publish.endpoint, sender.close(timeout));
+            self.note(&self.settings().publish.endpoint, sender.close(timeout));
         }
+    }
+
+    /// The endpoints that consumers forward to, each with its users.
+    pub fn forwarded(&self) -> BTreeMap<EndpointName, BTreeSet<ConsumerName>> {
+        let forwarding = lock(&self.forwarding);
+        forwarding.values().map(|it| (it.endpoint.name.clone(), it.users.clone())).collect()
+    }
+
+    /// This consumer has ended. What nobody uses any more stays bound for whoever comes next, until
+    /// [`Self::close_unused`].
+    pub fn release(&self, consumer: &ConsumerName) {
+        lock(&self.forwarding).values_mut().for_each(|it| it.users.retain(|user| user != consumer));
+    }
+
+    /// Goes by other settings from now on. What was published by the old ones leaves before, if that takes no longer than
+    /// `timeout`. An endpoint that nobody uses and that is another one now is left.
+    ///
+    /// # Errors
+    /// There is nothing to sign with any more what is forwarded; then all is as before.
+    pub fn adopt(&self, settings: &Settings, timeout: Duration) -> Result<(), SigningError> {
+        let old = self.settings();
+        if let Some(signer) = &mut *lock(&self.signer)
+            && old.crypto.signing() != settings.crypto.signing()
+        {
+            *signer = Arc::new(settings.crypto.signer(SIGNING_RELAY)?);
+        }
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.clone());
+        let sending = |of: &Settings| {
+            let address = of.endpoints.endpoint(&of.publish.endpoint);
+            (of.naming(), of.publish.clone(), address, of.crypto.signing())
+        };
+        if sending(&old) != sending(settings) {
+            self.flush(timeout);
+        }
+        let is_another = |it: &Endpoint| settings.endpoints.endpoint(it.name.as_str()).as_ref() != Some(it);
+        self.close_those(timeout, |it| it.users.is_empty() && is_another(&it.endpoint));
+        Ok(())
+    }
+
+    /// Leaves the endpoints that no consumer forwards to.
+    pub fn close_unused(&self, timeout: Duration) {
+        self.close_those(timeout, |it| it.users.is_empty());
+    }
+
+    fn close_those(&self, timeout: Duration, which: impl Fn(&Forwarding) -> bool) {
+        let closed: BTreeMap<_, _> = {
+            let mut all = lock(&self.forwarding);
+            let (closed, stay) = std::mem::take(&mut *all).into_iter().partition(|(_, it)| which(it));
+            *all = stay;
+            closed
+        };
+        for Forwarding { endpoint, publisher, .. } in closed.into_values() {
+            self.note(endpoint.name.as_str(), Box::new(publisher).close(timeout));
+            tracing::info!(endpoint = %endpoint.name, "publishes there no more");
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Closes every publisher when what it was given has left the process, or the time is over; whether all ever given
@@ -88,8 +160,10 @@ impl Outbound {
         let deadline = Instant::now() + timeout;
         let left = || deadline.saturating_duration_since(Instant::now());
         self.closed.store(true, Relaxed);
-        for (name, publisher) in lock(&self.forwarding).drain(..) {
-            self.note(name.as_str(), Box::new(publisher).close(left()));
+        for Forwarding { endpoint, publisher, .. } in
+            std::mem::take(&mut *lock(&self.forwarding)).into_values()
+        {
+            self.note(endpoint.name.as_str(), Box::new(publisher).close(left()));
         }
         self.flush(left());
         !self.unsent.load(Relaxed)
@@ -109,10 +183,11 @@ impl Outbound {
         }
         let sender = match &mut *sender {
             Some(sender) => sender,
-            none => none.insert(
-                Sender::open(&self.context, &self.settings, &self.settings.crypto.cert_prefix)
-                    .map_err(PublishError::new)?,
-            ),
+            none => {
+                let settings = self.settings();
+                let opened = Sender::open(&self.context, &settings, &settings.crypto.cert_prefix);
+                none.insert(opened.map_err(PublishError::new)?)
+            }
         };
         // As in Python, the first word is the modname; a topic of one word gets the consumer's name for it.
         let (modname, topic) = topic.split_once('.').unwrap_or((consumer, topic));
@@ -120,12 +195,14 @@ impl Outbound {
         sender.send(&topic, msg).map_err(PublishError::new)
     }
 
-    fn open(&self, name: &str) -> Result<PublisherId, StartError> {
+    fn open(&self, consumer: &ConsumerName, name: &str) -> Result<PublisherId, StartError> {
         let mut publishers = lock(&self.forwarding);
-        if let Some(place) = publishers.iter().position(|(there, _)| there.as_str() == name) {
-            return Ok(PublisherId(place as u64));
+        let there = publishers.iter_mut().find(|(_, it)| it.endpoint.name.as_str() == name);
+        if let Some((id, there)) = there {
+            there.users.insert(consumer.clone());
+            return Ok(PublisherId(*id));
         }
-        let endpoint = self.settings.endpoints.endpoint(name).ok_or_else(|| {
+        let endpoint = self.settings().endpoints.endpoint(name).ok_or_else(|| {
             StartError::fatal(format!(
                 "[endpoints] has no `{name}` to publish on; add `{name} = \"tcp://…\"`"
             ))
@@ -135,34 +212,38 @@ impl Outbound {
             StartError::retry(error)
         })?;
         tracing::info!(endpoint = name, %address, "publishing");
-        publishers.push((endpoint.name, publisher));
-        Ok(PublisherId(publishers.len() as u64 - 1))
+        let id = publishers.last_key_value().map_or(0, |(last, _)| last + 1);
+        publishers.insert(id, Forwarding { endpoint, publisher, users: BTreeSet::from([consumer.clone()]) });
+        Ok(PublisherId(id))
     }
 
     fn forward(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), PublishError> {
-        let place = usize::try_from(publisher.0).unwrap_or(usize::MAX);
-        match lock(&self.forwarding).get_mut(place) {
-            Some((_, publisher)) => publisher.publish(topic.as_bytes(), body).map_err(PublishError::new),
+        match lock(&self.forwarding).get_mut(&publisher.0) {
+            Some(Forwarding { publisher, .. }) => {
+                publisher.publish(topic.as_bytes(), body).map_err(PublishError::new)
+            }
             None => Err(PublishError::new(CLOSED)),
         }
     }
 
-    fn open_signing(&self, name: &str) -> Result<PublisherId, StartError> {
-        if self.signer.get().is_none() {
-            let signer =
-                self.settings.crypto.signer(SIGNING_RELAY).map_err(|error| {
+    fn open_signing(&self, consumer: &ConsumerName, name: &str) -> Result<PublisherId, StartError> {
+        let mut signer = lock(&self.signer);
+        if signer.is_none() {
+            let loaded =
+                self.settings().crypto.signer(SIGNING_RELAY).map_err(|error| {
                     StartError::fatal(format_args!("there is nothing to sign with: {error}"))
                 })?;
-            tracing::info!(cn = signer.cn(), "signing what is forwarded");
-            // If another consumer was faster, it has the same one.
-            self.signer.set(signer).ok();
+            tracing::info!(cn = loaded.cn(), "signing what is forwarded");
+            *signer = Some(Arc::new(loaded));
         }
-        self.open(name)
+        drop(signer);
+        self.open(consumer, name)
     }
 
     /// Like Python's `SigningRelayConsumer`, which puts a bare message into an envelope, and does not look at who sent it.
     fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {
-        let signer = self.signer.get().ok_or_else(|| PublishError::new("it was not opened for signing"))?;
+        let signer = lock(&self.signer).clone();
+        let signer = signer.ok_or_else(|| PublishError::new("it was not opened for signing"))?;
         let sign = || signer.sign(&Envelope::parse(body)?.in_full(topic));
         let signed = sign().map_err(|error| match error {
             SignError::NotAMessage(_) => Failure::drop(format_args!("it cannot be signed: {error}")),
@@ -230,7 +311,7 @@ impl Host for ConsumerHost {
     }
 
     fn open_publisher(&self, endpoint: &str) -> Result<PublisherId, StartError> {
-        self.outbound.open(endpoint)
+        self.outbound.open(&self.consumer, endpoint)
     }
 
     fn forward(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), PublishError> {
@@ -238,7 +319,7 @@ impl Host for ConsumerHost {
     }
 
     fn open_signing_publisher(&self, endpoint: &str) -> Result<PublisherId, StartError> {
-        self.outbound.open_signing(endpoint)
+        self.outbound.open_signing(&self.consumer, endpoint)
     }
 
     fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! The hub's journal: opened as the configuration says, what was found said, and kept from growing for ever.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -91,22 +91,30 @@ fn say(recovery: &Recovery) {
     tracing::warn!(next = recovery.next.0, "the journal was mended after a crash");
 }
 
+fn retention(settings: &JournalSettings) -> Retention {
+    Retention {
+        max_age: Some(settings.max_age),
+        max_bytes: Some(settings.max_bytes),
+        hard_max_bytes: (settings.hard_max_bytes > 0).then_some(settings.hard_max_bytes),
+    }
+}
+
 /// Removes what need not be kept, until the hub ends.
 pub struct Housekeeping {
     journal: Arc<Journal>,
-    keep: Retention,
+    keep: Mutex<Retention>,
 }
 
 impl Housekeeping {
     /// As configured.
     #[must_use]
     pub fn new(journal: Arc<Journal>, settings: &JournalSettings) -> Self {
-        let keep = Retention {
-            max_age: Some(settings.max_age),
-            max_bytes: Some(settings.max_bytes),
-            hard_max_bytes: (settings.hard_max_bytes > 0).then_some(settings.hard_max_bytes),
-        };
-        Self { journal, keep }
+        Self { journal, keep: Mutex::new(retention(settings)) }
+    }
+
+    /// Goes by other settings from now on.
+    pub fn adopt(&self, settings: &JournalSettings) {
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = retention(settings);
     }
 
     /// What it keeps.
@@ -126,7 +134,8 @@ impl Housekeeping {
 
     /// Removes what need not be kept now; whether there was anything.
     pub fn tidy(&self) -> bool {
-        let retired = self.journal.retain(&self.keep, SystemTime::now());
+        let keep = *self.keep.lock().unwrap_or_else(PoisonError::into_inner);
+        let retired = self.journal.retain(&keep, SystemTime::now());
         if let Some(error) = retired.trouble {
             tracing::error!(%error, "cannot remove all old messages from the journal");
         }

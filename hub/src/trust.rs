@@ -2,7 +2,7 @@
 //! logged at a bounded rate.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bus::EndpointName;
 use crypto::{Validator, Verdict};
@@ -13,7 +13,8 @@ use crate::throttle::Throttle;
 
 /// Judges messages, for intake and for the consumers that come to what nobody had checked.
 pub struct Judge {
-    validator: Validator,
+    /// None as long as nobody validates.
+    validator: RwLock<Option<Arc<Validator>>>,
     tally: Arc<TrustTally>,
     complaints: Mutex<HashMap<&'static str, Throttle>>,
 }
@@ -54,8 +55,24 @@ const LONGEST_SHOWN: usize = 100;
 impl Judge {
     /// Goes by this validator.
     #[must_use]
-    pub fn new(validator: Validator) -> Self {
+    pub fn new(validator: Option<Validator>) -> Self {
+        let validator = RwLock::new(validator.map(Arc::new));
         Self { validator, tally: Arc::default(), complaints: Mutex::default() }
+    }
+
+    /// Goes by another one from now on.
+    pub fn adopt(&self, validator: Option<Validator>) {
+        *self.validator.write().unwrap_or_else(PoisonError::into_inner) = validator.map(Arc::new);
+    }
+
+    /// Whether anybody validates.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        self.validator().is_some()
+    }
+
+    fn validator(&self) -> Option<Arc<Validator>> {
+        self.validator.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What it has counted.
@@ -64,11 +81,11 @@ impl Judge {
         Arc::clone(&self.tally)
     }
 
-    /// What is found out about a message; nothing if it is none.
+    /// What is found out about a message; nothing if it is none, or nobody validates.
     #[must_use]
     pub fn verdict(&self, topic: &str, body: &[u8]) -> Option<Verdict> {
-        let envelope = Envelope::parse(body).ok()?;
-        Some(self.validator.validate(topic, &envelope))
+        let (validator, envelope) = (self.validator()?, Envelope::parse(body).ok()?);
+        Some(validator.validate(topic, &envelope))
     }
 
     /// What is to be recorded of a message that is not to be trusted. It is counted and logged.

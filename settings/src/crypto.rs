@@ -103,6 +103,21 @@ pub enum SigningError {
 }
 
 impl CryptoSettings {
+    /// Only what says how to sign.
+    #[must_use]
+    pub fn signing(&self) -> Self {
+        let Self { sign_messages, ssldir, certnames, cert_prefix, .. } = self.clone();
+        Self { sign_messages, ssldir, certnames, cert_prefix, ..Self::default() }
+    }
+
+    /// Only what says whose word counts.
+    #[must_use]
+    pub fn trust(&self) -> Self {
+        let default = Self::default().signing();
+        let Self { sign_messages, ssldir, certnames, cert_prefix, .. } = default;
+        Self { sign_messages, ssldir, certnames, cert_prefix, ..self.clone() }
+    }
+
     /// Who may send what.
     #[must_use]
     pub fn policy(&self) -> RoutingPolicy {

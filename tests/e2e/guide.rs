@@ -197,6 +197,37 @@ fn the_guide_for_operators_has_every_reason_for_which_a_message_is_lost_or_distr
 }
 
 #[test]
+fn the_guide_for_operators_has_every_key_that_needs_a_restart() {
+    let text = document("docs/guide/operators.md");
+    let (_, rest) = text.split_once("What needs a restart is refused, by name: ").unwrap();
+    let (said, _) = rest.split_once("\n\n").unwrap();
+    let mut expected = Vec::new();
+    fixed(&mut Vec::new(), &serde_json::to_value(settings::Settings::default()).unwrap(), &mut expected);
+    let (zmq, others): (Vec<_>, Vec<_>) = expected.into_iter().partition(|key| key.starts_with("zmq."));
+    assert!(!zmq.is_empty() && said.contains("all of `[zmq]`"));
+    for key in &others {
+        assert!(said.contains(&format!("`{key}`")), "{key}");
+    }
+    assert_eq!(said.matches('`').count() / 2, others.len() + 1, "a key too many: {said}");
+}
+
+fn fixed(path: &mut Vec<String>, value: &serde_json::Value, found: &mut Vec<String>) {
+    if hub::diff::is_live(path) {
+        return;
+    }
+    match value {
+        serde_json::Value::Object(table) => {
+            for (key, value) in table {
+                path.push(key.clone());
+                fixed(path, value, found);
+                path.pop();
+            }
+        }
+        _ => found.push(path.join(".")),
+    }
+}
+
+#[test]
 fn every_link_between_documents_leads_somewhere() {
     let mut broken = Vec::new();
     for file in documents(workspace()) {

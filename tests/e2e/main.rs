@@ -4,6 +4,7 @@
 //! - `stop`: signals, draining, deadlines, exit codes
 //! - `operator`: the commands for journal, dead letters, replay and consumers
 //! - `status`, `http`: how a hub is doing, and how that is told when something goes wrong
+//! - `reload`: configuration, plugins and endpoints change while the hub runs
 //! - `relay`: publishers, relay, subscribers
 //! - `bad_messages`, `bad_plugins`, `bad_config`: what must not bring the hub down, and what must keep it from
 //!   starting
@@ -40,6 +41,7 @@ mod kill;
 mod layers;
 mod operator;
 mod relay;
+mod reload;
 mod slow;
 mod stop;
 mod storage;

@@ -72,15 +72,6 @@ fn a_consumer_that_blocks_in_stop_is_abandoned_at_the_deadline() {
 }
 
 #[test]
-fn sighup_does_not_end_the_hub() {
-    let scratch = Scratch::new();
-    let mut hub = Hub::builder(&scratch).config("").start();
-    hub.process.signal(Signal::HUP);
-    hub.log().wait_for("SIGHUP ignored");
-    assert_eq!(hub.stop().code(), Some(0));
-}
-
-#[test]
 fn what_plugins_publish_while_the_hub_stops_still_goes_through_its_own_relay() {
     let scratch = Scratch::new();
     let mut publisher = TestPublisher::default();

@@ -3,6 +3,7 @@
 mod message;
 mod outcome;
 
+use std::fmt;
 use std::ops::Range;
 use std::time::SystemTime;
 
@@ -47,6 +48,8 @@ pub enum Reply<'a> {
     Replay(Replay),
     /// Nothing new; the hub is at it. A hub that has nothing else to say for a while says this.
     Alive {},
+    /// What a reload has changed.
+    Reloaded(Reloaded),
     /// That was all.
     Done {},
     /// It was not to be.
@@ -266,6 +269,68 @@ pub struct Replay {
     pub dead_lettered: u64,
     /// As many that were asked for are no longer there.
     pub missing: u64,
+}
+
+/// What a reload has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reloaded {
+    /// Which configuration since the hub's start is in force; the first is 1.
+    pub generation: u64,
+    /// What is another than before; nothing if the configuration and the plugins are the same.
+    pub changes: Vec<Changed>,
+}
+
+/// One thing that a reload has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changed {
+    /// How.
+    pub change: Change,
+    /// What kind of thing it is.
+    pub thing: Thing,
+    /// Its name; of a key, the dotted path.
+    pub name: String,
+}
+
+/// How something was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It was not there before.
+    Added,
+    /// It is another.
+    Changed,
+    /// It is there no more.
+    Removed,
+}
+
+/// What a reload changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    /// A consumer.
+    Consumer,
+    /// An endpoint.
+    Endpoint,
+    /// A key of the hub's own.
+    Key,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let change = match self.change {
+            Change::Added => "added",
+            Change::Changed => "changed",
+            Change::Removed => "removed",
+        };
+        let thing = match self.thing {
+            Thing::Consumer => "consumer",
+            Thing::Endpoint => "endpoint",
+            Thing::Key => "key",
+        };
+        write!(f, "{change} {thing} {}", self.name)
+    }
 }
 
 /// A time as it is written. What no calendar has is the beginning of time.

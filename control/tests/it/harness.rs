@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use control::{
-    Access, Client, Command, ControlError, Hub, Refusal, ReplayProgress, Selection, Server, Span, Status,
+    Access, Client, Command, ControlError, Fault, Hub, Refusal, Reloaded, ReplayProgress, Selection, Server,
+    Span, Status,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use journal::{Appender, DeadLetter, Journal, Mode, Offset, Opened, Options, Record};
@@ -73,6 +74,10 @@ impl Hub for PlayedHub {
     fn set_log_level(&self, level: &str) -> Result<(), Refusal> {
         level.clone_into(&mut self.level.lock().unwrap());
         Ok(())
+    }
+
+    fn reload(&self) -> Result<Reloaded, Refusal> {
+        Err(Refusal::NotReloaded { fault: Fault::Configuration, message: "played".to_owned() })
     }
 
     fn trouble(&self) -> Option<String> {

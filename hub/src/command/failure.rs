@@ -2,7 +2,7 @@
 
 use std::io;
 
-use control::{ControlError, Refusal};
+use control::{ControlError, Fault, Refusal};
 use thiserror::Error;
 
 use crate::app::complain;
@@ -84,6 +84,12 @@ impl Failure {
                 Exit::Clean
             }
             Self::Control(ControlError::Refused(Refusal::NotRunning)) => Exit::NotRunning,
+            Self::Control(ControlError::Refused(Refusal::NotReloaded { fault, .. })) => match fault {
+                Fault::Configuration => Exit::Config,
+                Fault::Consumer => Exit::Plugin,
+                Fault::Address => Exit::Address,
+                Fault::Hub => Exit::Failed,
+            },
             Self::Control(
                 ControlError::Journal(_)
                 | ControlError::NoJournal { .. }

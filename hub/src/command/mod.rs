@@ -8,6 +8,7 @@ mod failure;
 mod journal;
 mod output;
 mod progress;
+mod reload;
 mod replay;
 mod span;
 mod status;
@@ -33,6 +34,8 @@ pub enum Operate {
     /// Look at messages that a consumer failed at for good; deliver them again, or remove them.
     #[command(subcommand)]
     Dlq(dlq::Dlq),
+    /// Have the running hub read its configuration and its plugins anew.
+    Reload(reload::Reload),
     /// Deliver history to one consumer again.
     Replay(replay::Replay),
     /// See where each consumer is, or forget one for good.
@@ -66,6 +69,7 @@ fn operate(command: &Operate, state_directory: &Path) -> Result<(), Failure> {
     match command {
         Operate::Journal(command) => command.run(&hub),
         Operate::Dlq(command) => command.run(&hub),
+        Operate::Reload(command) => command.run(&hub),
         Operate::Replay(command) => command.run(&hub),
         Operate::Consumer(command) => command.run(&hub),
         Operate::Status(command) => command.run(&hub),

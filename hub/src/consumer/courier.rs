@@ -197,7 +197,7 @@ impl Courier {
         if failure.kind() == FailureKind::Stop {
             tracing::error!(
                 consumer = %self.consumer.name, error = failure.reason(), offset = entry.offset().0,
-                "consumer asked to be stopped; it gets no more messages until the hub is restarted"
+                "consumer asked to be stopped; it gets no more messages until the hub is reloaded or restarted"
             );
             return Err(Cut::Ended);
         }

@@ -14,6 +14,7 @@ pub mod options;
 mod pace;
 mod pool;
 mod replay;
+mod roster;
 pub mod runner;
 mod share;
 mod start;
@@ -35,11 +36,16 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use self::calls::Calls;
 pub use self::meter::Meter;
 use self::options::ConsumerOptions;
+pub use self::roster::Roster;
 use crate::outcome::{Dropped, DroppedCounters};
 use crate::trust::Judge;
 
 /// The name of a consumer; unique in a hub.
 pub type ConsumerName = Arc<str>;
+
+/// Tells a consumer's start from its earlier and later ones: a reload may stop it and start it anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run(pub u64);
 
 /// A consumer that is to run: what its threads share.
 pub struct Consumer {
@@ -57,18 +63,20 @@ pub struct Consumer {
     pub journal: Arc<Journal>,
     /// Checks what was not checked when it came; `None` if it takes messages of anybody.
     pub judge: Option<Arc<Judge>>,
-    /// What all consumers are told.
+    /// What it is told to end by.
     pub calls: Calls,
     /// What becomes of its messages.
     pub tally: Arc<Tally>,
+    /// Which start of it this is.
+    pub run: Run,
     /// Where its threads report to.
-    pub events: UnboundedSender<Event>,
+    pub events: UnboundedSender<(Run, Event)>,
 }
 
 impl Consumer {
     fn report(&self, event: Event) {
         // Nobody listens any more once the hub is past its deadline.
-        drop(self.events.send(event));
+        drop(self.events.send((self.run, event)));
     }
 
     /// Messages that are no longer there when the consumer comes to them.
@@ -125,6 +133,7 @@ pub struct Handle {
     pub(crate) waker: Waker,
     pub(crate) tally: Arc<Tally>,
     pub(crate) profile: Arc<Profile>,
+    pub(crate) has_inbound: bool,
 }
 
 /// What a consumer is, for those who look at it.
@@ -141,6 +150,17 @@ impl Handle {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Whether an endpoint is bound for it, so that it gets more than what is subscribed to.
+    #[must_use]
+    pub fn has_inbound(&self) -> bool {
+        self.has_inbound
+    }
+
+    /// Has it look whether it is to end.
+    pub(crate) fn wake(&self) {
+        self.waker.wake_by_ref();
     }
 
     /// Gives an order; false if the consumer has ended.
@@ -177,6 +197,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The consumer is started, for the first time or again. What it had set aside it will find again.
+    pub(crate) fn begin(&self) {
+        self.aside.store(0, Relaxed);
+        self.set_state(ConsumerState::Starting);
+    }
+
     /// Messages that were for it, each once.
     pub fn received(&self) -> u64 {
         self.received.load(Relaxed)

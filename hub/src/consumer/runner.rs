@@ -124,7 +124,7 @@ impl Runner {
             Reading { consumer, cursor, reader, wants, orders, hands, buried, replays, end: None, troubles };
         reading.recall();
         let cut = reading.run();
-        if cut == Err(Cut::Ended) && !reading.consumer.calls.durable {
+        if cut == Err(Cut::Ended) && !reading.consumer.calls.resumes() {
             reading.give_up();
         }
         tracing::debug!(
@@ -190,6 +190,10 @@ impl Reading {
             if self.is_over() {
                 return Ok(());
             }
+            if self.consumer.calls.leaves() {
+                self.hands.wait_for_room()?;
+                continue;
+            }
             // What is asked for again and what comes in take turns.
             if !self.replays.is_empty() {
                 self.replay()?;
@@ -219,9 +223,10 @@ impl Reading {
 
     /// Whether all that it has to deal with is dealt with.
     fn is_over(&self) -> bool {
-        // In a durable journal, what is set aside comes back at the next start.
-        let aside = !self.consumer.calls.durable && self.consumer.tally.aside() > 0;
-        self.end.is_some_and(|end| self.reader.position() >= end) && !aside && !self.hands.is_busy()
+        let calls = &self.consumer.calls;
+        let aside = !calls.resumes() && self.consumer.tally.aside() > 0;
+        let there = calls.leaves() || self.end.is_some_and(|end| self.reader.position() >= end);
+        there && !aside && !self.hands.is_busy()
     }
 
     /// Reads on, waiting if there is nothing.

@@ -1,32 +1,48 @@
-//! The consumers' threads: started together, watched, drained together.
+//! The consumers' threads: started, watched, told to leave, drained.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use journal::{Journal, Offset, Start};
-use settings::{JournalMode, Settings};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use plugin_api::StartError;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::StartUpError;
 use crate::consumer::options;
 use crate::consumer::runner::Runner;
-use crate::consumer::{Calls, Consumer, ConsumerName, Event, Handle, Order, Profile, Tally};
+use crate::consumer::{Calls, Consumer, ConsumerName, Event, Handle, Order, Profile, Roster, Run, Tally};
 use crate::outbound::{ConsumerHost, Outbound};
-use crate::plan::{Plan, Trust};
+use crate::outcome::Dropped;
+use crate::plan::{PlannedConsumer, Trust};
 use crate::report;
 use crate::trust::Judge;
 
+/// What every consumer is given.
+pub(super) struct Means {
+    pub(super) journal: Arc<Journal>,
+    pub(super) judge: Arc<Judge>,
+    pub(super) outbound: Arc<Outbound>,
+    /// `journal.mode` is `durable`.
+    pub(super) durable: bool,
+}
+
 /// The consumers' threads.
 pub(super) struct Consumers {
-    all: Vec<Running>,
+    means: Means,
     /// Those whose threads have not ended.
-    pub(super) running: Vec<ConsumerName>,
-    /// What the threads say.
-    pub(super) events: UnboundedReceiver<Event>,
-    /// What they are all told.
-    calls: Calls,
+    running: Vec<Running>,
+    /// The same for everybody else, and those that should run and have ended.
+    roster: Roster,
+    /// What became of the messages of each that ever ran.
+    tallies: BTreeMap<ConsumerName, Arc<Tally>>,
+    runs: u64,
+    reports: UnboundedSender<(Run, Event)>,
+    events: UnboundedReceiver<(Run, Event)>,
+    /// What they are all told; `leave` is each one's own.
+    halted: Receiver<()>,
+    stops: Receiver<()>,
     /// Dropped to halt them.
     halt: Option<Sender<()>>,
     /// Dropped to end the retries of those that have not started, and of messages in retry.
@@ -35,125 +51,229 @@ pub(super) struct Consumers {
 
 /// A consumer's thread.
 struct Running {
+    run: Run,
     name: ConsumerName,
     handle: Handle,
-    has_inbound: bool,
+    is_up: bool,
+    /// Dropped to have it end while the hub goes on.
+    leave: Option<Sender<()>>,
+    /// What to start when it has ended.
+    next: Option<PlannedConsumer>,
+}
+
+/// What has happened to a consumer.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// It is up, or has left as it was told to.
+    Expected,
+    /// It did not start, and the hub shall not run without it.
+    StartFailed(ConsumerName, StartError),
+    /// It has ended by itself.
+    Ended(ConsumerName),
 }
 
 impl Consumers {
-    pub(super) fn spawn(
-        plan: &Plan,
-        settings: &Settings,
-        journal: &Arc<Journal>,
-        judge: Option<&Arc<Judge>>,
-        outbound: &Arc<Outbound>,
-    ) -> Result<Self, StartUpError> {
+    pub(super) fn new(means: Means, roster: Roster) -> Self {
         let (reports, events) = unbounded_channel();
         let (halt, halted) = bounded(0);
         let (stopping, stops) = bounded(0);
-        let durable = settings.journal.mode == JournalMode::Durable;
-        let mut consumers = Self {
-            all: Vec::new(),
-            running: Vec::new(),
-            events,
-            calls: Calls { halt: halted, stopping: stops, durable },
-            halt: Some(halt),
-            stopping: Some(stopping),
+        let (running, tallies, runs) = Default::default();
+        let (halt, stopping) = (Some(halt), Some(stopping));
+        Self { means, running, roster, tallies, runs, reports, events, halted, stops, halt, stopping }
+    }
+
+    /// Starts one, from its cursor; whether it has one for the first time.
+    pub(super) fn start(&mut self, planned: &PlannedConsumer) -> Result<bool, StartUpError> {
+        let name = planned.installed.name.clone();
+        let journal = &self.means.journal;
+        let is_new = !journal.consumers().iter().any(|cursor| *cursor.consumer == *name);
+        let cursor = journal.register(&name, start(planned.options.start))?;
+        let tally = Arc::clone(self.tallies.entry(name.clone()).or_default());
+        tally.begin();
+        let reader = cursor.reader();
+        let (orders, ordered) = unbounded();
+        let (leave, leaves) = bounded(0);
+        let has_inbound = !planned.inbound.is_empty();
+        let profile = Arc::new(Profile {
+            topics: planned.topics.iter().map(|topic| report::topic(topic).to_owned()).collect(),
+            plugin: planned.installed.library.display().to_string(),
+        });
+        let waker = reader.waker();
+        let handle = Handle { orders, waker, tally: Arc::clone(&tally), profile, has_inbound };
+        self.runs += 1;
+        let run = Run(self.runs);
+        let (halt, stopping) = (self.halted.clone(), self.stops.clone());
+        let consumer = Consumer {
+            name: name.clone(),
+            declared: planned.installed.declared.clone(),
+            config: planned.config.clone(),
+            options: planned.options.clone(),
+            host: Arc::new(ConsumerHost {
+                consumer: name.clone(),
+                outbound: Arc::clone(&self.means.outbound),
+            }),
+            journal: Arc::clone(journal),
+            judge: (planned.trust == Trust::Signed).then(|| Arc::clone(&self.means.judge)),
+            calls: Calls { halt, stopping, leave: leaves, durable: self.means.durable },
+            tally,
+            run,
+            events: self.reports.clone(),
         };
-        for planned in &plan.consumers {
-            let name = planned.installed.name.clone();
-            let tally = Arc::new(Tally::default());
-            let cursor = journal.register(&name, start(planned.options.start))?;
-            let reader = cursor.reader();
-            let (orders, ordered) = unbounded();
-            let profile = Arc::new(Profile {
-                topics: planned.topics.iter().map(|topic| report::topic(topic).to_owned()).collect(),
-                plugin: planned.installed.library.display().to_string(),
-            });
-            let handle = Handle { orders, waker: reader.waker(), tally: Arc::clone(&tally), profile };
-            let consumer = Consumer {
-                name: name.clone(),
-                declared: planned.installed.declared.clone(),
-                config: planned.config.clone(),
-                options: planned.options.clone(),
-                host: Arc::new(ConsumerHost { consumer: name.clone(), outbound: Arc::clone(outbound) }),
-                journal: Arc::clone(journal),
-                judge: judge.filter(|_| planned.trust == Trust::Signed).cloned(),
-                calls: consumers.calls.clone(),
-                tally,
-                events: reports.clone(),
-            };
-            let runner = Runner { consumer: Arc::new(consumer), cursor, reader, orders: ordered };
-            let planned = planned.clone();
-            let has_inbound = !planned.inbound.is_empty();
-            // The kernel cuts a thread's name at 15 bytes.
-            std::thread::Builder::new()
-                .name(name.to_string())
-                .spawn(move || runner.run(&planned))
-                .map_err(|error| StartUpError::System("start a consumer's thread", error))?;
-            consumers.all.push(Running { name: name.clone(), handle, has_inbound });
-            consumers.running.push(name);
+        let runner = Runner { consumer: Arc::new(consumer), cursor, reader, orders: ordered };
+        let planned = planned.clone();
+        // The kernel cuts a thread's name at 15 bytes.
+        std::thread::Builder::new()
+            .name(name.to_string())
+            .spawn(move || runner.run(&planned))
+            .map_err(|error| StartUpError::System("start a consumer's thread", error))?;
+        self.roster.enter(name.clone(), handle.clone());
+        self.running.push(Running { run, name, handle, is_up: false, leave: Some(leave), next: None });
+        Ok(is_new)
+    }
+
+    /// Whether it runs, and is to go on.
+    pub(super) fn runs(&self, name: &str) -> bool {
+        self.running.iter().any(|running| *running.name == *name && running.leave.is_some())
+    }
+
+    /// Those that run, and are to go on.
+    pub(super) fn count(&self) -> usize {
+        self.running.iter().filter(|running| running.leave.is_some()).count()
+    }
+
+    /// Waits for what happens next to one of them.
+    pub(super) async fn notice(&mut self) -> Notice {
+        match self.events.recv().await {
+            Some((run, event)) => self.note(run, event),
+            // It never comes to this: there is a sender here.
+            None => std::future::pending().await,
         }
-        Ok(consumers)
+    }
+
+    fn note(&mut self, run: Run, event: Event) -> Notice {
+        let Some(place) = self.running.iter().position(|running| running.run == run) else {
+            return Notice::Expected;
+        };
+        match event {
+            Event::Ready(_) => self.running[place].is_up = true,
+            Event::StartFailed(..) if self.running[place].leave.is_none() => {}
+            Event::StartFailed(name, error) => return Notice::StartFailed(name, error),
+            Event::Ended(name) => {
+                let ended = self.running.remove(place);
+                // One that hung in its start may have a successor.
+                if !self.running.iter().any(|running| running.name == name) {
+                    self.means.outbound.release(&name);
+                }
+                if ended.leave.is_some() {
+                    return Notice::Ended(name);
+                }
+                if let Some(next) = ended.next.filter(|_| self.stopping.is_some()) {
+                    match self.start(&next) {
+                        Ok(_) => {
+                            tracing::info!(consumer = %name, "has ended, and is started again as it was");
+                        }
+                        Err(error) => tracing::error!(consumer = %name, %error, "cannot be started again"),
+                    }
+                }
+            }
+        }
+        Notice::Expected
     }
 
     /// Waits until every consumer is up.
     pub(super) async fn started(&mut self, within: Duration) -> Result<(), StartUpError> {
-        let mut missing = self.running.clone();
+        let waiting = |running: &&Running| !running.is_up && running.leave.is_some();
         let all = async {
-            while !missing.is_empty() {
-                match self.events.recv().await {
-                    Some(Event::Ready(name)) => missing.retain(|waiting| *waiting != name),
-                    Some(Event::StartFailed(name, error)) => {
-                        return Err(StartUpError::Consumer(name, error));
-                    }
-                    Some(Event::Ended(name)) => {
-                        missing.retain(|waiting| *waiting != name);
-                        self.running.retain(|running| *running != name);
-                    }
-                    None => return Ok(()),
+            while self.running.iter().any(|running| waiting(&running)) {
+                match self.notice().await {
+                    Notice::StartFailed(name, error) => return Err(StartUpError::Consumer(name, error)),
+                    Notice::Ended(name) => say_ended(&name, self.count()),
+                    Notice::Expected => {}
                 }
             }
             Ok(())
         };
-        match tokio::time::timeout(within, all).await {
-            Ok(started) => started,
-            Err(_) => Err(StartUpError::Deadline(missing.join(", "), within)),
+        if let Ok(started) = tokio::time::timeout(within, all).await {
+            return started;
         }
+        let missing: Vec<_> = self.running.iter().filter(waiting).map(|running| &*running.name).collect();
+        Err(StartUpError::Deadline(missing.join(", "), within))
     }
 
-    /// Those that get only what is subscribed to.
-    pub(super) fn without_inbound(&self) -> Vec<Handle> {
-        self.all.iter().filter(|running| !running.has_inbound).map(|running| running.handle.clone()).collect()
+    /// Has these end after the message in hand, and waits for it. Those that have not ended in time will.
+    pub(super) async fn leave(
+        &mut self,
+        names: &[ConsumerName],
+        within: Duration,
+    ) -> Result<(), Vec<ConsumerName>> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        for running in self.running.iter_mut().filter(|running| names.contains(&running.name)) {
+            running.leave = None;
+            running.handle.wake();
+        }
+        tracing::debug!(consumers = names.join(", "), "waits for consumers to leave");
+        let is_meant = |running: &&Running| names.contains(&running.name);
+        let all = async {
+            while self.running.iter().any(|running| is_meant(&running)) {
+                if let Notice::Ended(name) = self.notice().await {
+                    say_ended(&name, self.count());
+                }
+            }
+        };
+        if tokio::time::timeout(within, all).await.is_ok() {
+            return Ok(());
+        }
+        Err(self.running.iter().filter(is_meant).map(|running| running.name.clone()).collect())
     }
 
-    /// A way to each of them.
-    pub(super) fn handles(&self) -> HashMap<ConsumerName, Handle> {
-        self.all.iter().map(|running| (running.name.clone(), running.handle.clone())).collect()
+    /// Starts one as soon as the one of its name that is leaving has ended.
+    pub(super) fn start_after(&mut self, planned: &PlannedConsumer) -> Result<(), StartUpError> {
+        match self.running.iter_mut().find(|running| running.name == planned.installed.name && running.is_up)
+        {
+            Some(leaving) => leaving.next = Some(planned.clone()),
+            // One that hangs in its start has read nothing, and will not.
+            None => drop(self.start(planned)?),
+        }
+        Ok(())
+    }
+
+    /// They are not to run any more, and nobody need look at them.
+    pub(super) fn strike(&self, names: &[ConsumerName]) {
+        names.iter().for_each(|name| self.roster.strike(name));
+    }
+
+    /// Gives up the place of one that has left: in memory, it would take the others' room.
+    pub(super) fn give_up(&self, name: &ConsumerName) {
+        let cursors = self.means.journal.consumers();
+        let lost = cursors.iter().find(|cursor| *cursor.consumer == **name).map_or(0, |cursor| cursor.lag);
+        if let Some(tally) = self.tallies.get(name) {
+            tally.dropped.add(Dropped::Lost, lost);
+        }
+        tracing::warn!(consumer = %name, lost, "its place in memory is given up");
+        if let Err(error) = self.means.journal.forget(name) {
+            tracing::error!(consumer = %name, %error, "its place cannot be given up");
+        }
     }
 
     /// Tells all to end when they have dealt with what is before `offset`.
     pub(super) fn end_at(&self, offset: Offset) {
-        for running in &self.all {
+        for running in &self.running {
             running.handle.order(Order::EndAt(offset));
         }
     }
 
     /// Waits until all, or all without an inbound endpoint, have ended. May be given up and called again.
     pub(super) async fn ended(&mut self, with_inbound: bool) {
-        let last = |name: &ConsumerName| self.all.iter().any(|it| it.name == *name && it.has_inbound);
-        while self.running.iter().any(|name| with_inbound || !last(name)) {
-            match self.events.recv().await {
-                Some(Event::Ended(name)) => self.running.retain(|running| *running != name),
-                Some(Event::Ready(_) | Event::StartFailed(..)) => {}
-                None => return,
-            }
+        while self.running.iter().any(|running| with_inbound || !running.handle.has_inbound()) {
+            self.notice().await;
         }
     }
 
     /// Closed when the hub can't wait any longer.
     pub(super) fn halted(&self) -> Receiver<()> {
-        self.calls.halt.clone()
+        self.halted.clone()
     }
 
     /// Tells all that the hub begins to stop.
@@ -168,11 +288,19 @@ impl Consumers {
 
     /// Gives up those that have not ended; who they are.
     pub(super) fn abandon(&mut self) -> Vec<ConsumerName> {
-        std::mem::take(&mut self.running)
+        std::mem::take(&mut self.running).into_iter().map(|running| running.name).collect()
     }
 
     pub(super) fn tallies(&self) -> impl Iterator<Item = (&ConsumerName, &Tally)> {
-        self.all.iter().map(|running| (&running.name, running.handle.tally()))
+        self.tallies.iter().map(|(name, tally)| (name, &**tally))
+    }
+}
+
+/// Says that a consumer has ended by itself, and how many still run.
+pub(super) fn say_ended(name: &ConsumerName, still_running: usize) {
+    tracing::error!(consumer = %name, still_running, "consumer ended");
+    if still_running == 0 {
+        tracing::error!("NO CONSUMER IS LEFT: this hub does no work any more; reload or restart it");
     }
 }
 

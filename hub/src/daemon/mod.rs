@@ -1,15 +1,17 @@
 //! The running hub: composes the parts, starts them, waits, and drains them.
 
 mod consumers;
+mod files;
 mod operator;
 mod receiving;
+pub mod reload;
 mod reminder;
 mod signals;
 mod watch;
 mod watchers;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use bus::{BusError, Context};
@@ -18,19 +20,24 @@ use journal::{Journal, JournalError};
 use plugin_api::StartError;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use settings::{JournalMode, Settings};
+use settings::{Configuration, JournalMode};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use self::consumers::Consumers;
+use self::consumers::{Consumers, Notice, say_ended};
+use self::files::Files;
 use self::operator::Operator;
-use self::receiving::{Needs, Receiving};
+use self::receiving::Receiving;
+use self::reload::{Asked, Current, Record, Reloading};
 use self::reminder::Reminder;
-use self::signals::Signals;
+use self::signals::{HangUps, Signals};
 use self::watchers::Watchers;
-use crate::consumer::{ConsumerName, Event};
+use crate::cli::Selection;
+use crate::consumer::{ConsumerName, Roster};
 use crate::exit::Exit;
 use crate::http::HttpError;
-use crate::intake::Phase;
-use crate::logging::Level;
+use crate::intake::reception::Reception;
+use crate::intake::{IntakeTally, Means, Phase};
+use crate::logging::Log;
 use crate::outbound::Outbound;
 use crate::outcome::Rejected;
 use crate::plan::Plan;
@@ -72,6 +79,9 @@ pub enum StartUpError {
     /// A thread or signal handler could not be had.
     #[error("cannot {0}: {1}")]
     System(&'static str, std::io::Error),
+    /// What came in last cannot be put away.
+    #[error("intake is held up and cannot change what it receives: {0}")]
+    IntakeHeldUp(String),
     /// Told to stop before it was up.
     #[error("told to stop while starting")]
     Stopped,
@@ -84,14 +94,14 @@ impl StartUpError {
             Self::Bus(BusError::Bind { .. } | BusError::AllInUse { .. }) | Self::Http(_) => Exit::Address,
             Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => Exit::Config,
             Self::Journal(_) | Self::Control(_) => Exit::State,
-            Self::Bus(_) | Self::System(..) => Exit::Failed,
+            Self::Bus(_) | Self::System(..) | Self::IntakeHeldUp(_) => Exit::Failed,
             Self::Stopped => Exit::Clean,
         }
     }
 }
 
-/// Runs what is planned until a signal ends it.
-pub fn run(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
+/// Runs what is planned until a signal ends it. What is selected is loaded anew at each reload.
+pub fn run(selection: &Selection, configuration: Configuration, plan: Plan, log: &Log) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -99,7 +109,7 @@ pub fn run(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
             return Exit::Failed;
         }
     };
-    runtime.block_on(serve(plan, settings, log))
+    runtime.block_on(serve(selection, Current { configuration, plan }, log))
 }
 
 /// Takes all the open files that the system allows: each endpoint needs several.
@@ -110,13 +120,15 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
+async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
     let started = Started::now();
     raise_file_limit();
-    let mut signals = match Signals::install() {
-        Ok(signals) => signals,
+    // Before anything is open that a signal could leave behind.
+    let (mut signals, hang_ups) = match Signals::install() {
+        Ok(installed) => installed,
         Err(error) => return failed(&StartUpError::System("handle signals", error)),
     };
+    let (plan, settings) = (&current.plan, current.configuration.settings());
     let context = match Context::new(&settings.zmq) {
         Ok(context) => context,
         Err(error) => return failed(&error.into()),
@@ -127,42 +139,60 @@ async fn serve(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
     };
     report::unread(plan, &journal);
     let outbound = Arc::new(Outbound::new(context.clone(), settings.clone()));
-    let judge = plan.validates().then(|| Arc::new(Judge::new(settings.crypto.validator())));
-    let mut consumers = match Consumers::spawn(plan, settings, &journal, judge.as_ref(), &outbound) {
-        Ok(consumers) => consumers,
-        Err(error) => return failed(&error),
+    let judge = Arc::new(Judge::new(plan.validates().then(|| settings.crypto.validator())));
+    let roster = Roster::default();
+    let in_memory = settings.journal.mode == JournalMode::Memory;
+    let means = consumers::Means {
+        journal: Arc::clone(&journal),
+        judge: Arc::clone(&judge),
+        outbound: Arc::clone(&outbound),
+        durable: !in_memory,
     };
+    let mut consumers = Consumers::new(means, roster.clone());
+    for planned in &plan.consumers {
+        if let Err(error) = consumers.start(planned) {
+            return failed(&error);
+        }
+    }
     let housekeeping = Arc::new(Housekeeping::new(Arc::clone(&journal), &settings.journal));
     let (keep_house, house_kept) = crossbeam_channel::bounded::<()>(0);
     let up = tokio::select! {
         started = consumers.started(settings.hub.start_deadline) => started,
         () = signals.stop() => Err(StartUpError::Stopped),
     };
-    let mut reminder = Reminder::new(settings.crypto.clone(), judge.is_some(), Arc::clone(&outbound));
-    let needs = Needs {
-        judge,
+    let mut reminder = Reminder::new(Arc::clone(&judge), Arc::clone(&outbound));
+    let (reload, asked) = unbounded_channel();
+    let means = |changes| Means {
+        judge: Arc::clone(&judge),
         appender,
-        seen,
         housekeeping: Arc::clone(&housekeeping),
-        consumers: consumers.without_inbound(),
+        seen: (!settings.journal.dedup_window.is_zero()).then_some(seen),
+        consumers: roster.clone(),
         halt: consumers.halted(),
+        in_memory,
+        changes,
+        tally: Arc::new(IntakeTally::new(judge.tally())),
+        phase: Arc::default(),
     };
     let running = up.and_then(|()| {
-        let receiving = Receiving::start(&context, plan, settings, needs)?;
+        let receiving = Receiving::start(&context, &Reception::new(plan, settings), means)?;
+        let keeper = Arc::clone(&housekeeping);
         std::thread::Builder::new()
             .name("housekeeping".to_owned())
-            .spawn(move || housekeeping.run(&house_kept, || reminder.look()))
+            .spawn(move || keeper.run(&house_kept, || reminder.look()))
             .map_err(|error| StartUpError::System("start the housekeeping thread", error))?;
         outbound.settle(&plan.subscribed, &plan.prefixes(), SETTLE);
         let operator = Arc::new(Operator {
             started,
             state_dir: settings.hub.state_dir.clone(),
             journal: Arc::clone(&journal),
-            consumers: consumers.handles(),
+            consumers: roster.clone(),
             intake: Arc::clone(&receiving.tally),
             endpoints: receiving.endpoints.clone(),
-            limits: Limits::new(settings),
-            log: Arc::clone(log),
+            limits: RwLock::new(Limits::new(settings)),
+            log: log.level(),
+            reloads: Record::default(),
+            reload,
             stopping: AtomicBool::new(false),
         });
         let watchers = Watchers::start(settings, &context, &journal, &operator);
@@ -171,14 +201,26 @@ async fn serve(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
         Ok((receiving, operator, watchers))
     });
     let (exit, mut receiving, watchers) = match running {
-        Ok((mut receiving, operator, mut watchers)) => {
+        Ok((receiving, operator, mut watchers)) => {
+            let mut hub = Reloading {
+                selection,
+                current,
+                consumers,
+                receiving,
+                journal: Arc::clone(&journal),
+                housekeeping,
+                outbound: Arc::clone(&outbound),
+                judge,
+                operator,
+            };
             notify(&[NotifyState::Ready]);
             tracing::info!("ready");
-            let exit = watch(&mut signals, &mut consumers, &mut receiving, &*operator).await;
-            operator.stops();
+            let exit = watch(&mut hub, &mut signals, hang_ups, asked).await;
+            hub.operator.stops();
             let server = watchers.take_control();
             on_a_thread("control", || drop(server)).await;
-            (exit, Some(receiving), Some(watchers))
+            (current, consumers) = (hub.current, hub.consumers);
+            (exit, Some(hub.receiving), Some(watchers))
         }
         Err(StartUpError::Consumer(name, error)) if outbound.address_taken() => {
             failed(&StartUpError::Consumer(name, error));
@@ -186,6 +228,7 @@ async fn serve(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
         }
         Err(error) => (failed(&error), None, None),
     };
+    let (plan, settings) = (&current.plan, current.configuration.settings());
 
     notify(&[NotifyState::Stopping]);
     consumers.stop_starting();
@@ -201,7 +244,7 @@ async fn serve(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
     };
     if !in_time {
         consumers.halt();
-        if settings.journal.mode == JournalMode::Memory {
+        if in_memory {
             // Intake may be waiting for room that nobody makes any more.
             journal.close().ok();
         }
@@ -241,7 +284,7 @@ async fn serve(plan: &Plan, settings: &Settings, log: &Arc<Level>) -> Exit {
     for name in &abandoned {
         tracing::error!(consumer = %name, "consumer did not stop in time; it is abandoned");
     }
-    let left = settings.journal.mode == JournalMode::Memory && report::left(plan, &journal.consumers()) > 0;
+    let left = in_memory && report::left(plan, &journal.consumers()) > 0;
     let not_stored = receiving.as_ref().map_or(0, |it| it.tally.rejected.get(Rejected::NotStored)) > 0;
     let delivered = abandoned.is_empty() && !left && !not_stored;
     match exit {
@@ -302,40 +345,77 @@ async fn on_a_thread<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + S
     done.await.ok()
 }
 
-/// Waits until the hub has to stop; with [`Exit::Clean`] if it was told to.
+/// Waits until the hub has to stop; with [`Exit::Clean`] if it was told to. Reloads meanwhile.
 async fn watch(
+    hub: &mut Reloading<'_>,
     signals: &mut Signals,
-    consumers: &mut Consumers,
-    receiving: &mut Receiving,
-    hub: &dyn Hub,
+    mut hang_ups: HangUps,
+    mut asked: UnboundedReceiver<Asked>,
 ) -> Exit {
+    let operator = Arc::clone(&hub.operator);
     let patience = sd_notify::watchdog_enabled();
     let pulse = patience.map_or(PULSE, |patience| (patience / 4).min(PULSE));
     let mut look = tokio::time::interval(pulse.max(Duration::from_millis(1)));
+    let feed = || {
+        if operator.is_alive() {
+            notify(&[NotifyState::Watchdog]);
+        }
+    };
+    let mut files = Files::new();
+    files.follow(hub.selection, &hub.current.configuration);
     loop {
-        tokio::select! {
+        let (is_hint, answer) = tokio::select! {
             () = signals.stop() => return Exit::Clean,
+            () = hang_ups.next() => (false, None),
+            () = files.changed() => (true, None),
+            Some(answer) = asked.recv() => (false, Some(answer)),
             _ = look.tick(), if patience.is_some() => {
-                if hub.is_alive() {
-                    notify(&[NotifyState::Watchdog]);
+                feed();
+                continue;
+            }
+            notice = hub.consumers.notice() => {
+                match notice {
+                    Notice::Ended(name) => say_ended(&name, hub.consumers.count()),
+                    Notice::StartFailed(name, error) => {
+                        tracing::error!(consumer = %name, error = error.reason(), "consumer did not start");
+                        return Exit::Plugin;
+                    }
+                    Notice::Expected => {}
+                }
+                continue;
+            }
+            () = hub.receiving.ended() => return Exit::Failed,
+        };
+        files.forget();
+        notify_reloading();
+        let reloaded = {
+            let reloading = std::pin::pin!(hub.reload(is_hint));
+            let mut reloading = reloading;
+            loop {
+                tokio::select! {
+                    reloaded = &mut reloading => break reloaded,
+                    () = signals.stop() => return Exit::Clean,
+                    _ = look.tick(), if patience.is_some() => feed(),
                 }
             }
-            event = consumers.events.recv() => match event {
-                Some(Event::Ended(name)) => {
-                    consumers.running.retain(|running| *running != name);
-                    tracing::error!(consumer = %name, still_running = consumers.running.len(), "consumer ended");
-                    if consumers.running.is_empty() {
-                        tracing::error!("NO CONSUMER IS LEFT: this hub does no work any more; restart it");
-                    }
-                }
-                Some(Event::StartFailed(name, error)) => {
-                    tracing::error!(consumer = %name, error = error.reason(), "consumer did not start");
-                    return Exit::Plugin;
-                }
-                Some(Event::Ready(_)) | None => {}
-            },
-            () = receiving.ended() => return Exit::Failed,
+        };
+        files.follow(hub.selection, &hub.current.configuration);
+        notify(&[NotifyState::Ready]);
+        if let Err(refusal) = &reloaded {
+            notify(&[NotifyState::Status(&refusal.to_string())]);
         }
+        if let Some(answer) = answer {
+            // Who has gone need not know.
+            drop(answer.send(reloaded));
+        }
+    }
+}
+
+/// Tells the service manager that what comes next is a reload, until READY.
+fn notify_reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "cannot tell the service manager of the reload"),
     }
 }
 

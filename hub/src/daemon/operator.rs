@@ -1,17 +1,19 @@
 //! The running hub as those see it who look at it from outside: the control socket, HTTP, the service manager.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bus::StatusBoard;
-use control::{ControlError, Hub, HubState, Refusal, Reloads, ReplayProgress, Stats, Status};
-use crossbeam_channel::{Receiver, unbounded};
+use control::{ControlError, Hub, HubState, Refusal, Reloaded, ReplayProgress, Stats, Status};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 use journal::{Journal, Mode, Offset};
+use settings::Settings;
+use tokio::sync::mpsc::UnboundedSender;
 
-use crate::consumer::{ConsumerName, Handle, Order};
+use super::reload::{Asked, Record};
+use crate::consumer::{Handle, Order, Roster};
 use crate::intake::IntakeTally;
 use crate::logging::Level;
 use crate::status::{self, Limits, Parts, Started};
@@ -21,11 +23,14 @@ pub(super) struct Operator {
     pub(super) started: Started,
     pub(super) state_dir: PathBuf,
     pub(super) journal: Arc<Journal>,
-    pub(super) consumers: HashMap<ConsumerName, Handle>,
+    pub(super) consumers: Roster,
     pub(super) intake: Arc<IntakeTally>,
     pub(super) endpoints: StatusBoard,
-    pub(super) limits: Limits,
+    pub(super) limits: RwLock<Limits>,
     pub(super) log: Arc<Level>,
+    pub(super) reloads: Record,
+    /// Where reloads are asked for.
+    pub(super) reload: UnboundedSender<Asked>,
     pub(super) stopping: AtomicBool,
 }
 
@@ -35,7 +40,16 @@ impl Operator {
         self.stopping.store(true, Relaxed);
     }
 
-    fn running(&self, consumer: &str) -> Option<&Handle> {
+    /// Goes by other settings from now on.
+    pub(super) fn adopt(&self, settings: &Settings) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Limits::new(settings);
+    }
+
+    fn limits(&self) -> RwLockReadGuard<'_, Limits> {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self, consumer: &str) -> Option<Handle> {
         self.consumers.get(consumer).filter(|handle| !handle.tally().has_ended())
     }
 }
@@ -61,20 +75,24 @@ impl Hub for Operator {
         }
     }
 
+    fn reload(&self) -> Result<Reloaded, Refusal> {
+        let (tell, told) = bounded(1);
+        // Whoever stops listens no more, and drops what it was asked.
+        drop(self.reload.send(tell));
+        told.recv().unwrap_or(Err(Refusal::Stopping))
+    }
+
     fn status(&self) -> Result<Status, ControlError> {
+        let consumers = self.consumers.all();
         let parts = Parts {
             started: self.started,
             state: if self.stopping.load(Relaxed) { HubState::Stopping } else { HubState::Running },
-            reloads: Reloads::default(),
+            reloads: self.reloads.get(),
             stats: Stats::of(&self.journal, &self.state_dir, self)?,
             intake: &self.intake,
             endpoints: &self.endpoints,
-            consumers: self
-                .consumers
-                .iter()
-                .map(|(name, handle)| (name.to_string(), handle.clone()))
-                .collect(),
-            limits: &self.limits,
+            consumers: consumers.into_iter().map(|(name, handle)| (name.to_string(), handle)).collect(),
+            limits: &self.limits(),
         };
         Ok(parts.status())
     }
@@ -82,8 +100,9 @@ impl Hub for Operator {
     fn is_alive(&self) -> bool {
         // What is in memory would be lost by the restart that a watchdog is for.
         let waits_for_all = matches!(self.journal.mode(), Mode::Durable { .. });
-        let consumers = self.consumers.values().filter(|_| waits_for_all).map(Handle::tally);
-        status::is_alive(&self.intake, consumers, &self.limits)
+        let consumers = self.consumers.all();
+        let consumers = consumers.values().filter(|_| waits_for_all).map(Handle::tally);
+        status::is_alive(&self.intake, consumers, &self.limits())
     }
 
     fn log_level(&self) -> String {

@@ -1,27 +1,20 @@
-//! The intake's thread: its endpoints opened, the thread started, moved on and waited for.
+//! The intake's thread: started, told what to receive, moved on and waited for.
 
-use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bus::{BusError, Context, Prefixes, StatusBoard, Subscribe};
-use crossbeam_channel::Receiver;
-use journal::{Appender, Seen};
-use message::Router;
-use settings::{JournalMode, Settings};
+use bus::{BusError, Context, StatusBoard, Subscribe};
+use crossbeam_channel::{Sender, unbounded};
 use tokio::sync::oneshot;
 
 use super::StartUpError;
-use crate::consumer::Handle;
-use crate::intake::verify::Verifier;
-use crate::intake::{AtomicPhase, Intake, IntakeTally, Phase, Rejections};
-use crate::plan::Plan;
-use crate::storage::Housekeeping;
-use crate::throttle::Throttle;
-use crate::trust::Judge;
+use crate::intake::reception::{Change, Reception, ReceptionError};
+use crate::intake::{AtomicPhase, Intake, IntakeTally, Means, Phase};
 
 /// The intake's thread.
 pub(super) struct Receiving {
     waker: std::task::Waker,
+    changes: Sender<Change>,
     phase: Arc<AtomicPhase>,
     /// What it took in.
     pub(super) tally: Arc<IntakeTally>,
@@ -32,69 +25,39 @@ pub(super) struct Receiving {
     failed: bool,
 }
 
-/// What the thread needs besides its endpoints.
-pub(super) struct Needs {
-    /// None if nobody validates.
-    pub(super) judge: Option<Arc<Judge>>,
-    pub(super) appender: Appender,
-    pub(super) seen: Seen,
-    pub(super) housekeeping: Arc<Housekeeping>,
-    /// The consumers without an inbound endpoint.
-    pub(super) consumers: Vec<Handle>,
-    /// Closed when the hub can't wait any longer.
-    pub(super) halt: Receiver<()>,
-}
-
 impl Receiving {
+    /// Opens what is to be received, and starts the thread. `means` makes use of the channel for changes.
     pub(super) fn start(
         context: &Context,
-        plan: &Plan,
-        settings: &Settings,
-        needs: Needs,
+        reception: &Reception,
+        means: impl FnOnce(crossbeam_channel::Receiver<Change>) -> Means,
     ) -> Result<Self, StartUpError> {
-        let mut subscriber = context.subscriber()?;
-        for endpoint in &plan.inbound {
-            for address in subscriber.bind(endpoint, &Prefixes::everything())? {
-                tracing::info!(endpoint = %endpoint.name, %address, "receiving");
-            }
-        }
-        let prefixes = plan.prefixes();
-        // Without a topic there is nothing to connect for.
-        let subscribed = if prefixes.iter().next().is_some() { &*plan.subscribed } else { &[] };
-        for endpoint in subscribed {
-            subscriber.connect(endpoint, &prefixes)?;
-        }
-        let (waker, phase) = (subscriber.waker(), Arc::default());
-        let untrusted = needs.judge.as_ref().map(|judge| judge.tally()).unwrap_or_default();
-        let tally = Arc::new(IntakeTally::new(untrusted));
-        let verifier = needs.judge.map(Verifier::new);
-        let endpoints = subscriber.status();
+        let subscriber = context.subscriber()?;
+        let (waker, endpoints) = (subscriber.waker(), subscriber.status());
+        let (changes, changed) = unbounded();
+        let means = means(changed);
+        let (phase, tally) = (Arc::clone(&means.phase), Arc::clone(&means.tally));
+        let intake = Intake::open(subscriber, means, reception)?;
         let (at_end, end) = oneshot::channel();
-        let intake = Intake {
-            subscriber,
-            router: Router::new(plan.patterns()),
-            verifier: verifier
-                .transpose()
-                .map_err(|error| StartUpError::System("start threads", io::Error::other(error)))?,
-            inbound: plan.inbound.iter().map(|endpoint| endpoint.name.clone()).collect(),
-            appender: needs.appender,
-            housekeeping: needs.housekeeping,
-            seen: (!settings.journal.dedup_window.is_zero()).then_some(needs.seen),
-            consumers: needs.consumers,
-            halt: needs.halt,
-            max_body_bytes: settings.hub.max_body_bytes,
-            in_memory: settings.journal.mode == JournalMode::Memory,
-            complaints: Throttle::default(),
-            tally: Arc::clone(&tally),
-            rejections: Rejections::default(),
-            phase: Arc::clone(&phase),
-        };
         std::thread::Builder::new()
             .name("intake".to_owned())
             // Nobody listens any more if the hub could not wait.
             .spawn(move || drop(at_end.send(intake.run())))
             .map_err(|error| StartUpError::System("start the intake thread", error))?;
-        Ok(Self { waker, phase, tally, endpoints, end: Some(end), failed: false })
+        Ok(Self { waker, changes, phase, tally, endpoints, end: Some(end), failed: false })
+    }
+
+    /// Has it receive this from now on, and waits until it does.
+    pub(super) async fn go_over(&self, to: Reception, within: Duration) -> Result<(), StartUpError> {
+        let (done, is_done) = oneshot::channel();
+        // If it has ended, so has the channel.
+        drop(self.changes.send(Change { to, done }));
+        self.waker.wake_by_ref();
+        match tokio::time::timeout(within, is_done).await {
+            Ok(Ok(done)) => Ok(done?),
+            Ok(Err(_)) => Err(StartUpError::Stopped),
+            Err(_) => Err(StartUpError::IntakeHeldUp(self.tally.trouble().unwrap_or_default())),
+        }
     }
 
     /// Tells it how far to go on. Takes effect at once, or when the message in hand is in an inbox.
@@ -121,5 +84,14 @@ impl Receiving {
     /// Whether it ended otherwise than told to; said in the log.
     pub(super) fn failed(&self) -> bool {
         self.failed
+    }
+}
+
+impl From<ReceptionError> for StartUpError {
+    fn from(error: ReceptionError) -> Self {
+        match error {
+            ReceptionError::Bus(error) => Self::Bus(error),
+            ReceptionError::Threads(error) => Self::System("start threads", std::io::Error::other(error)),
+        }
     }
 }

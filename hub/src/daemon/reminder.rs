@@ -7,33 +7,32 @@ use settings::CryptoSettings;
 
 use crate::check::{Severity, trust};
 use crate::outbound::Outbound;
+use crate::trust::Judge;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) struct Reminder {
-    crypto: CryptoSettings,
-    /// Whether any consumer wants only what is signed.
-    validates: bool,
+    judge: Arc<Judge>,
     outbound: Arc<Outbound>,
-    /// When it last told.
-    told: Option<Instant>,
+    /// When it last told, and of which settings.
+    told: Option<(Instant, CryptoSettings)>,
 }
 
 impl Reminder {
-    pub(super) fn new(crypto: CryptoSettings, validates: bool, outbound: Arc<Outbound>) -> Self {
-        Self { crypto, validates, outbound, told: None }
+    pub(super) fn new(judge: Arc<Judge>, outbound: Arc<Outbound>) -> Self {
+        Self { judge, outbound, told: None }
     }
 
     /// Tells, if it is time.
     pub(super) fn look(&mut self) {
-        if self.told.is_some_and(|told| told.elapsed() < DAY) {
+        let crypto = self.outbound.settings().crypto.clone();
+        if self.told.as_ref().is_some_and(|(told, of)| told.elapsed() < DAY && *of == crypto) {
             return;
         }
-        self.told = Some(Instant::now());
-        let mut findings = trust::certificates(&self.crypto, self.validates);
+        let mut findings = trust::certificates(&crypto, self.judge.is_needed());
         // What was read at the start may be older than what lies there now.
         for expiry in self.outbound.expiries() {
-            let finding = trust::expiry(&expiry, self.crypto.expiry_warning);
+            let finding = trust::expiry(&expiry, crypto.expiry_warning);
             findings.extend(finding.filter(|finding| !findings.contains(finding)));
         }
         for finding in findings {
@@ -43,5 +42,6 @@ impl Reminder {
                 Severity::Error => tracing::error!(mend, "{what}"),
             }
         }
+        self.told = Some((Instant::now(), crypto));
     }
 }

@@ -88,6 +88,9 @@ impl Fault for BlocksInConsume {
     }
 
     fn consume(&mut self, _: &Message<'_>) -> Result<(), Failure> {
+        if self.0.file.exists() {
+            tracing::info!("in the middle of a message");
+        }
         while self.0.file.exists() {
             thread::park_timeout(Duration::from_millis(5));
         }

@@ -1,0 +1,158 @@
+//! Watches the files of the configuration and the plugins. Whatever an editor or a package manager does to one of them in a
+//! row counts as one change.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use settings::Configuration;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::time::Instant;
+
+use crate::cli::Selection;
+
+/// A change counts when nothing has followed for so long,
+const QUIET: Duration = Duration::from_millis(250);
+
+/// and after this time at the latest.
+const LATEST: Duration = Duration::from_secs(2);
+
+/// The files that matter.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Wanted {
+    files: Vec<PathBuf>,
+    /// Folders, and how the names of the files end that matter in them.
+    folders: Vec<(PathBuf, &'static str)>,
+}
+
+/// Watches.
+pub(super) struct Files {
+    /// None if nothing is watched.
+    watcher: Option<RecommendedWatcher>,
+    wanted: Arc<RwLock<Wanted>>,
+    watched: BTreeSet<PathBuf>,
+    changes: Receiver<()>,
+    /// When the first and when the last change was that has not counted yet.
+    pending: Option<(Instant, Instant)>,
+}
+
+impl Files {
+    /// Watches nothing yet.
+    pub(super) fn new() -> Self {
+        let wanted = Arc::<RwLock<Wanted>>::default();
+        // One is enough to be told.
+        let (tell, changes) = channel(1);
+        let matters = Arc::clone(&wanted);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let wanted = matters.read().unwrap_or_else(PoisonError::into_inner);
+            // What went wrong may have hidden a change.
+            if event.is_ok_and(|event| !wanted.matters(&event)) {
+                return;
+            }
+            // If it is full, somebody has been told.
+            tell.try_send(()).ok();
+        });
+        let watcher = watcher
+            .inspect_err(|error| tracing::warn!(%error, "files are not watched: reload by SIGHUP"))
+            .ok();
+        Self { watcher, wanted, watched: BTreeSet::new(), changes, pending: None }
+    }
+
+    /// Watches what this configuration says, and forgets what has changed until now: it is about to be read, or was.
+    pub(super) fn follow(&mut self, selection: &Selection, configuration: &Configuration) {
+        let wanted = if configuration.settings().hub.watch {
+            Wanted::new(selection, configuration)
+        } else {
+            Wanted::default()
+        };
+        let folders: BTreeSet<PathBuf> = wanted.to_watch().collect();
+        *self.wanted.write().unwrap_or_else(PoisonError::into_inner) = wanted;
+        if let Some(watcher) = &mut self.watcher {
+            for folder in self.watched.difference(&folders) {
+                // It may be gone.
+                watcher.unwatch(folder).ok();
+            }
+            let watched = folders.into_iter().filter(|folder| {
+                // One that was replaced by another of its name is watched anew; a change in between is about to be read.
+                let done = watcher.watch(folder, RecursiveMode::NonRecursive);
+                if let Err(error) = &done {
+                    tracing::warn!(folder = %folder.display(), %error, "not watched: reload by SIGHUP");
+                }
+                done.is_ok()
+            });
+            self.watched = watched.collect();
+        }
+    }
+
+    /// Forgets what has changed until now: it is about to be read.
+    pub(super) fn forget(&mut self) {
+        self.changes.try_recv().ok();
+        self.pending = None;
+    }
+
+    /// Waits for a change. May be given up and called again.
+    pub(super) async fn changed(&mut self) {
+        loop {
+            let Some((first, last)) = self.pending else {
+                match self.changes.recv().await {
+                    Some(()) => self.pending = Some((Instant::now(), Instant::now())),
+                    None => std::future::pending().await,
+                }
+                continue;
+            };
+            let due = (last + QUIET).min(first + LATEST);
+            match tokio::time::timeout_at(due, self.changes.recv()).await {
+                Ok(Some(())) => self.pending = Some((first, Instant::now())),
+                Ok(None) | Err(_) => {
+                    self.pending = None;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Wanted {
+    fn new(selection: &Selection, configuration: &Configuration) -> Self {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let (files, folders) = selection.sources().places();
+        let plugins = selection.plugin_folders(configuration);
+        let folders = folders.into_iter().map(|folder| (folder, "toml"));
+        let folders = folders.chain(plugins.into_iter().map(|folder| (folder, "so")));
+        Self {
+            files: files.into_iter().map(absolute).collect(),
+            folders: folders.map(|(folder, end)| (absolute(folder), end)).collect(),
+        }
+    }
+
+    /// The folders to watch: where one is missing, the one where it or what leads to it would appear.
+    fn to_watch(&self) -> impl Iterator<Item = PathBuf> {
+        let of_files = self.files.iter().filter_map(|file| file.parent());
+        let all = of_files.chain(self.folders.iter().map(|(folder, _)| &**folder));
+        all.filter_map(|folder| folder.ancestors().find(|folder| folder.is_dir())).map(Path::to_owned)
+    }
+
+    fn matters(&self, event: &Event) -> bool {
+        let is_change = match event.kind {
+            EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+            _ => true,
+        };
+        // Without a path, events were lost.
+        is_change && (event.paths.is_empty() || event.paths.iter().any(|path| self.has(path)))
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        let in_folder = |(folder, end): &(PathBuf, &str)| {
+            folder.starts_with(path)
+                || path.parent() == Some(folder)
+                    && path.extension().is_some_and(|extension| extension == *end)
+        };
+        self.files.iter().any(|file| file.starts_with(path)) || self.folders.iter().any(in_folder)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! Reload: from a running hub to what its files say now, touching what differs and nothing else; or back to where it was.
+//!
+//! What is to run is loaded and checked as for a start, and held against what runs ([`Diff`]). Then, in this order:
+//! endpoints and topics are added; consumers that change or go finish the message in hand and end; those that change or
+//! come are started, from their cursors; endpoints and topics that nobody wants are left. Whatever goes wrong on the way
+//! is undone, and the old configuration stays in force as a whole.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bus::BusError;
+use control::{Fault, Refusal, Reloaded, Reloads};
+use crossbeam_channel::Sender;
+use jiff::Timestamp;
+use journal::Journal;
+use settings::{Configuration, JournalMode, Problem, Problems, Settings, SigningError};
+
+use super::consumers::Consumers;
+use super::operator::Operator;
+use super::receiving::Receiving;
+use super::{SETTLE, StartUpError, on_a_thread};
+use crate::cli::Selection;
+use crate::consumer::ConsumerName;
+use crate::diff::Diff;
+use crate::intake::reception::Reception;
+use crate::outbound::Outbound;
+use crate::plan::Plan;
+use crate::report;
+use crate::storage::Housekeeping;
+use crate::trust::Judge;
+
+/// Somebody asks for a reload, and waits for what becomes of it.
+pub(super) type Asked = Sender<Result<Reloaded, Refusal>>;
+
+/// How reloads have gone since the hub's start. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Record(Arc<Mutex<Reloads>>);
+
+impl Default for Record {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Reloads { generation: 1, ..Reloads::default() })))
+    }
+}
+
+impl Record {
+    /// How it stands.
+    pub(super) fn get(&self) -> Reloads {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One went well, and changed something or not, or left all as it was.
+    fn note(&self, outcome: Result<bool, String>) {
+        let mut reloads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reloads.last = Some(Timestamp::now());
+        match outcome {
+            Ok(changed) => {
+                reloads.generation += u64::from(changed);
+                reloads.succeeded += 1;
+                reloads.last_error = None;
+            }
+            Err(error) => {
+                reloads.failed += 1;
+                reloads.last_error = Some(error);
+            }
+        }
+    }
+}
+
+/// Why the hub goes on as before.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration, or what is installed, does not let.
+    #[error(transparent)]
+    Configuration(#[from] Problems),
+    /// A consumer did not start, an address could not be bound, and the like.
+    #[error(transparent)]
+    StartUp(#[from] StartUpError),
+    /// Consumers were in the middle of something for too long.
+    #[error("did not finish the message in hand within hub.drain_deadline ({1:?}): {0}")]
+    Busy(String, Duration),
+    /// What is forwarded cannot be signed.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// No thread to work on.
+    #[error("no thread could be had for it")]
+    NoThread,
+}
+
+impl ReloadError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Configuration(_) | Self::Signing(_) => Fault::Configuration,
+            Self::StartUp(StartUpError::Consumer(..) | StartUpError::Deadline(..)) | Self::Busy(..) => {
+                Fault::Consumer
+            }
+            Self::StartUp(StartUpError::Bus(BusError::Bind { .. } | BusError::AllInUse { .. })) => {
+                Fault::Address
+            }
+            Self::StartUp(_) | Self::NoThread => Fault::Hub,
+        }
+    }
+}
+
+/// What is in force.
+pub(super) struct Current {
+    pub(super) configuration: Configuration,
+    pub(super) plan: Plan,
+}
+
+impl Current {
+    pub(super) fn settings(&self) -> &Settings {
+        self.configuration.settings()
+    }
+
+    fn reception(&self) -> Reception {
+        Reception::new(&self.plan, self.settings())
+    }
+}
+
+/// What a reload works on.
+pub(super) struct Reloading<'a> {
+    pub(super) selection: &'a Selection,
+    pub(super) current: Current,
+    pub(super) consumers: Consumers,
+    pub(super) receiving: Receiving,
+    pub(super) journal: Arc<Journal>,
+    pub(super) housekeeping: Arc<Housekeeping>,
+    pub(super) outbound: Arc<Outbound>,
+    pub(super) judge: Arc<Judge>,
+    pub(super) operator: Arc<Operator>,
+}
+
+impl Reloading<'_> {
+    /// Goes over to what the files say now, or leaves all as it is. `is_hint` is for what may be nothing: then a reload that
+    /// finds no difference was none.
+    ///
+    /// # Errors
+    /// [`Refusal::NotReloaded`].
+    pub(super) async fn reload(&mut self, is_hint: bool) -> Result<Reloaded, Refusal> {
+        match self.try_reload().await {
+            Ok(diff) if diff.is_empty() && is_hint => Ok(self.reloaded(&diff)),
+            Ok(diff) => {
+                self.operator.reloads.note(Ok(!diff.is_empty()));
+                let reloaded = self.reloaded(&diff);
+                let changes: Vec<_> = reloaded.changes.iter().map(ToString::to_string).collect();
+                let changes = if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") };
+                tracing::info!(generation = reloaded.generation, changes, "reloaded");
+                Ok(reloaded)
+            }
+            Err(error) => {
+                let message = error.to_string();
+                self.operator.reloads.note(Err(message.clone()));
+                for line in message.lines() {
+                    tracing::error!("not reloaded: {line}");
+                }
+                tracing::warn!("the hub goes on with the configuration that it has");
+                Err(Refusal::NotReloaded { fault: error.fault(), message })
+            }
+        }
+    }
+
+    fn reloaded(&self, diff: &Diff) -> Reloaded {
+        Reloaded { generation: self.operator.reloads.get().generation, changes: diff.changes() }
+    }
+
+    async fn try_reload(&mut self) -> Result<Diff, ReloadError> {
+        // It runs code of plugins, and reads files.
+        let selection = self.selection.clone();
+        let loaded = on_a_thread("reload", move || selection.load()).await;
+        let (configuration, plan) = loaded.ok_or(ReloadError::NoThread)??;
+        let next = Current { configuration, plan };
+        let diff = Diff::new(
+            (&self.current.plan, self.current.settings()),
+            (&next.plan, next.settings()),
+            |name| self.consumers.runs(name),
+            &self.outbound.forwarded(),
+        );
+        let diff = diff.map_err(|keys| needs_restart(&next.configuration, &keys))?;
+        if diff.is_empty() {
+            // Places of keys may have moved.
+            self.current = next;
+            return Ok(diff);
+        }
+        let mut new_cursors = Vec::new();
+        if let Err(error) = self.apply(&diff, &next, &mut new_cursors).await {
+            self.restore(&diff, &next, &new_cursors).await;
+            return Err(error);
+        }
+        let old = std::mem::replace(&mut self.current, next);
+        self.conclude(&diff, &old).await;
+        Ok(diff)
+    }
+
+    /// Does what can fail.
+    async fn apply(
+        &mut self,
+        diff: &Diff,
+        next: &Current,
+        new_cursors: &mut Vec<ConsumerName>,
+    ) -> Result<(), ReloadError> {
+        let patience = next.settings().hub.start_deadline;
+        let between = self.current.reception().and(&next.reception());
+        self.receiving.go_over(between, patience).await?;
+        let ending = [&*diff.consumers.changed, &diff.consumers.removed].concat();
+        let drain = self.current.settings().hub.drain_deadline;
+        let busy = |names: Vec<ConsumerName>| ReloadError::Busy(names.join(", "), drain);
+        self.consumers.leave(&ending, drain).await.map_err(busy)?;
+        self.adopt(&self.current, next).await?;
+        for planned in &next.plan.consumers {
+            let name = &planned.installed.name;
+            if (diff.consumers.added.contains(name) || diff.consumers.changed.contains(name))
+                && self.consumers.start(planned)?
+            {
+                new_cursors.push(name.clone());
+            }
+        }
+        self.consumers.started(patience).await?;
+        Ok(self.receiving.go_over(next.reception(), patience).await?)
+    }
+
+    /// Has those go by other settings who need not be stopped for it.
+    async fn adopt(&self, old: &Current, new: &Current) -> Result<(), ReloadError> {
+        let trust = |of: &Current| (of.settings().crypto.trust(), of.plan.validates());
+        if trust(old) != trust(new) {
+            self.judge.adopt(new.plan.validates().then(|| new.settings().crypto.validator()));
+        }
+        let settings = new.settings().clone();
+        let outbound = Arc::clone(&self.outbound);
+        let adopted = on_a_thread("publishers", move || outbound.adopt(&settings, SETTLE)).await;
+        Ok(adopted.ok_or(ReloadError::NoThread)??)
+    }
+
+    /// Does what cannot fail.
+    async fn conclude(&self, diff: &Diff, old: &Current) {
+        let settings = self.current.settings();
+        self.housekeeping.adopt(&settings.journal);
+        self.operator.adopt(settings);
+        // What was set since by hand stays otherwise. That it is a filter was checked before.
+        if settings.log.level != old.settings().log.level
+            && let Err(error) = self.operator.log.set(&settings.log.level)
+        {
+            tracing::error!(%error, "log.level");
+        }
+        self.consumers.strike(&diff.consumers.removed);
+        let outbound = Arc::clone(&self.outbound);
+        on_a_thread("publishers", move || outbound.close_unused(SETTLE)).await;
+        for name in &diff.consumers.removed {
+            if settings.journal.mode == JournalMode::Memory {
+                self.consumers.give_up(name);
+            }
+        }
+        if !diff.consumers.removed.is_empty() {
+            report::unread(&self.current.plan, &self.journal);
+        }
+    }
+
+    /// Brings back what was there before an attempt that failed.
+    async fn restore(&mut self, diff: &Diff, next: &Current, new_cursors: &[ConsumerName]) {
+        let drain = self.current.settings().hub.drain_deadline;
+        let touched = [&*diff.consumers.added, &diff.consumers.changed, &diff.consumers.removed].concat();
+        if let Err(busy) = self.consumers.leave(&touched, drain).await {
+            tracing::warn!(consumers = busy.join(", "), "not yet ended");
+        }
+        self.consumers.strike(&diff.consumers.added);
+        for name in new_cursors {
+            // It has had nothing, and is not to have anything kept for it.
+            if let Err(error) = self.journal.forget(name) {
+                tracing::error!(consumer = %name, %error, "its place cannot be given up");
+            }
+        }
+        if let Err(error) = self.adopt(next, &self.current).await {
+            tracing::error!(%error, "what is published does not go by the old configuration");
+        }
+        for planned in &self.current.plan.consumers {
+            let name = &planned.installed.name;
+            if (diff.consumers.changed.contains(name) || diff.consumers.removed.contains(name))
+                && let Err(error) = self.consumers.start_after(planned)
+            {
+                tracing::error!(consumer = %name, %error, "cannot be started again");
+            }
+        }
+        let patience = self.current.settings().hub.start_deadline;
+        if let Err(error) = self.consumers.started(patience).await {
+            tracing::error!(%error, "not everything runs again as before");
+        }
+        if let Err(error) = self.receiving.go_over(self.current.reception(), SETTLE).await {
+            tracing::error!(%error, "not everything is received as before");
+        }
+    }
+}
+
+fn needs_restart(configuration: &Configuration, keys: &[Vec<String>]) -> Problems {
+    let problem = |path: &Vec<String>| -> Problem {
+        let path: Vec<_> = path.iter().map(String::as_str).collect();
+        configuration.problem(&path, "cannot change while the hub runs; change it back, or restart the hub")
+    };
+    Problems(keys.iter().map(problem).collect())
+}

@@ -1,0 +1,89 @@
+//! From what the command line selects to what is to run: the same way for a start, a reload and `check`.
+
+use std::path::PathBuf;
+
+use settings::{Configuration, Origin, Problem, Problems, Sources};
+
+use crate::catalogue::Catalogue;
+use crate::cli::Selection;
+use crate::logging;
+use crate::plan::Plan;
+
+impl Selection {
+    /// Where the configuration comes from.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        Sources::from_environment(self.config.clone(), self.assignments.clone())
+    }
+
+    /// The configuration as it is now.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn configuration(&self) -> Result<Configuration, Problems> {
+        Configuration::load(&self.sources())
+    }
+
+    /// The folders that are searched for plugins.
+    #[must_use]
+    pub fn plugin_folders(&self, configuration: &Configuration) -> Vec<PathBuf> {
+        let mut folders = self.plugin_dirs.clone();
+        for folder in &configuration.settings().hub.plugin_dirs {
+            if !folders.contains(folder) {
+                folders.push(folder.clone());
+            }
+        }
+        folders
+    }
+
+    /// What is installed.
+    #[must_use]
+    pub fn catalogue(&self, configuration: &Configuration) -> Catalogue {
+        let folders = self.plugin_folders(configuration);
+        Catalogue::scan(folders.iter().map(PathBuf::as_path))
+    }
+
+    /// What is to run.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn plan(&self, configuration: &Configuration, catalogue: &Catalogue) -> Result<Plan, Problems> {
+        Plan::new(configuration, catalogue, self.with_consumers.as_deref())
+    }
+
+    /// All of it as it is now, for a hub that runs already. Libraries that cannot be used are named beside what follows
+    /// from that.
+    ///
+    /// # Errors
+    /// All that a start would be refused for.
+    pub fn load(&self) -> Result<(Configuration, Plan), Problems> {
+        let configuration = self.configuration()?;
+        logging::filter(&configuration)?;
+        let catalogue = self.catalogue(&configuration);
+        for problem in &catalogue.problems {
+            tracing::error!("{problem}");
+        }
+        let plan = self.plan(&configuration, &catalogue);
+        let unusable = |problem: &dyn ToString| Problem {
+            origin: Origin::Default,
+            key: "hub.plugin_dirs".to_owned(),
+            message: problem.to_string(),
+        };
+        match plan {
+            Ok(plan) => {
+                // Which of two consumers runs must not hang on the order of files.
+                let doubtful: Vec<_> = catalogue
+                    .problems
+                    .iter()
+                    .filter(|it| it.is_about(&plan))
+                    .map(|it| unusable(it))
+                    .collect();
+                if doubtful.is_empty() { Ok((configuration, plan)) } else { Err(Problems(doubtful)) }
+            }
+            Err(mut problems) => {
+                problems.0.extend(catalogue.problems.iter().map(|it| unusable(it)));
+                Err(problems)
+            }
+        }
+    }
+}

@@ -79,3 +79,9 @@ need_cargo_tool() {
     say "installing $tool $version into target/cargo"
     cargo install "$tool" --version "$version" --locked --quiet --root target/cargo
 }
+
+# A real IRC server with mode +c, TLS and SASL, and services to log in to.
+need_irc_network() {
+    [ -x /usr/sbin/inspircd ] || install_package inspircd "the IRC bot is tested on a real server"
+    [ -x /usr/bin/atheme-services ] || install_package atheme-services "the IRC bot is tested with real services"
+}

@@ -11,6 +11,7 @@
 //! - `certificates`: those made for development, and what is said of those that are no good
 //! - `interop`: both ways with the Python fedmsg
 //! - `collectd`: what a real collectd makes of our counts
+//! - `irc`: the IRC bot on a real network
 //! - `describe`: what messages say to people, as fedmsg.meta says it
 //! - `trust`: signatures, from a publisher's key to a consumer's verdict
 //! - `gateway`: many subscribers, slow ones among them
@@ -37,6 +38,7 @@ mod gateway;
 mod guide;
 mod http;
 mod interop;
+mod irc;
 mod kill;
 mod layers;
 mod operator;

@@ -1,0 +1,129 @@
+use plugin_api::testing::Harness;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn wants(config: Value) -> Result<Vec<String>, String> {
+    let wants = Harness::<IrcBot>::describe(config).map_err(|error| error.to_string())?;
+    Ok(wants.topics.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn the_sample_is_right() {
+    let sample = toml::from_str(include_str!("../sample.toml")).unwrap();
+    let wants = Harness::<IrcBot>::describe_sample(sample).unwrap();
+    assert_eq!(wants.topics.len(), 1);
+}
+
+#[test]
+fn the_samples_comments_show_keys_that_exist() {
+    let sample = include_str!("../sample.toml");
+    let shown: String = sample
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            // One password is enough.
+            Some(key) if key.contains(" = ") && !key.starts_with("port") => format!("{key}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let sample = toml::from_str(&shown).unwrap();
+    Harness::<IrcBot>::describe_sample(sample).unwrap();
+}
+
+#[test]
+fn the_sample_shows_the_defaults() {
+    let mut sample: Value = toml::from_str(include_str!("../sample.toml")).unwrap();
+    let mut sample = sample["fedmsg"]["consumers"]["ircbot"].take();
+    sample.as_object_mut().unwrap().remove("enabled");
+    let shown: Config = serde_json::from_value(sample).unwrap();
+    let bare = json!({"irc": [{"network": "irc.libera.chat", "channel": "#my-fedmsg-channel"}]});
+    let bare: Config = serde_json::from_value(bare).unwrap();
+    // What only shows how a thing is written is no default.
+    let common = |config: &Config| {
+        let Config { irc_method, irc_default_color, topic_prefix, connect_interval, .. } = config;
+        format!(
+            "{irc_method:?} {irc_default_color:?} {topic_prefix} {connect_interval:?} {:?} {:?}",
+            config.link_shortener, config.link_shortener_timeout
+        )
+    };
+    assert_eq!(common(&shown), common(&bare));
+    let entry = |config: Config| {
+        let channel = config.irc.into_iter().next().unwrap();
+        format!(
+            "{:?}",
+            Channel {
+                ssl: false,
+                make_terse: false,
+                make_pretty: false,
+                filters: Default::default(),
+                ..channel
+            }
+        )
+    };
+    assert_eq!(entry(shown), entry(bare));
+}
+
+#[test]
+fn the_readme_has_every_key() {
+    let readme = include_str!("../README.md");
+    for line in include_str!("../sample.toml").lines() {
+        let key = line.trim_start_matches("# ").split(" = ").next().filter(|_| line.contains(" = "));
+        if let Some(key) = key.filter(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '_')) {
+            let is_colour = readme.contains("irc_color_lookup")
+                && line.starts_with(char::is_alphabetic)
+                && key != "enabled";
+            assert!(readme.contains(&format!("{key}` |")) || is_colour, "no row for {key}");
+        }
+    }
+}
+
+#[test]
+fn the_hub_is_asked_for_what_any_channel_wants() {
+    let entry = |topics: &[&str]| json!({"network": "n", "channel": "c", "topics": topics});
+    assert_eq!(wants(json!({"irc": [entry(&["a.*"]), entry(&["b", "c"])]})).unwrap(), ["a.*", "b", "c"]);
+    assert_eq!(wants(json!({"irc": [{"network": "n", "channel": "c"}]})).unwrap(), ["*"]);
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    for (key, value, named) in [
+        ("channel", json!("two words"), "two words"),
+        ("channel", json!("#a,#b"), "#a,#b"),
+        ("nickname", json!("a\r\nQUIT"), "QUIT"),
+        ("password", json!("two\nlines"), "a password is one line"),
+        ("line_rate", json!(-1), "-1 is no length of time"),
+        ("timeout", json!(1e30), "is no length of time"),
+        ("when_full", json!("drop"), "drop_oldest"),
+        ("auth", json!("plain"), "nickserv"),
+        ("filters", json!({"topic": ["("]}), "no regular expression"),
+        ("make_prety", json!(true), "make_prety"),
+    ] {
+        let mut entry = json!({"network": "n", "channel": "c"});
+        entry[key] = value;
+        let error = wants(json!({"irc": [entry]})).unwrap_err();
+        assert!(error.starts_with("irc.0") && error.contains(named), "{error}");
+    }
+    assert!(wants(json!({"link_shortener": "https://x.org/"})).unwrap_err().contains("{url}"));
+    assert!(wants(json!({"irc_default_color": "mauve"})).unwrap_err().contains("mauve"));
+}
+
+#[test]
+fn no_password_shows_in_what_is_printed() {
+    let config = json!({"irc": [{"network": "n", "channel": "c", "password": "hunter2"}]});
+    let config: Config = serde_json::from_value(config).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn without_a_channel_it_does_not_start() {
+    let error = Harness::<IrcBot>::start(json!({})).unwrap_err();
+    assert!(error.reason().contains("[[fedmsg.consumers.ircbot.irc]]"), "{error}");
+}
+
+#[test]
+fn it_stops_though_no_server_answers() {
+    let entry = json!({"network": "127.0.0.1", "port": 1, "channel": "c"});
+    let mut bot = Harness::<IrcBot>::start(json!({"irc": [entry]})).unwrap();
+    bot.deliver("org.fedoraproject.dev.logger.log", json!({"log": "x"})).unwrap();
+    bot.stop().unwrap();
+}

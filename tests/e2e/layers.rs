@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate and those of this workspace that it may depend on. Plugins may use `plugin-api`, and
-/// `meta`, which is pure data.
+/// `meta`, which is pure data; `trigger` shares with the command of its name how commands are run.
 const ARROWS: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("meta", &["message"]),
@@ -18,9 +18,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("publish", &["bus", "crypto", "message", "settings"]),
     ("journal", &["message"]),
     ("control", &["journal", "message"]),
+    ("exec", &[]),
     ("plugin-api", &["message"]),
     ("hub", &["bus", "control", "crypto", "journal", "message", "plugin-api", "publish", "settings"]),
-    ("tools", &["bus", "crypto", "message", "meta", "publish", "settings"]),
+    ("trigger", &["exec", "plugin-api"]),
+    ("tools", &["bus", "crypto", "exec", "message", "meta", "publish", "settings"]),
     ("manual", &["hub", "tools"]),
     ("e2e", &["bus", "journal", "message"]),
     ("bench", &["e2e"]),

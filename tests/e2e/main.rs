@@ -15,6 +15,7 @@
 //! - `describe`: what messages say to people, as fedmsg.meta says it
 //! - `trust`: signatures, from a publisher's key to a consumer's verdict
 //! - `gateway`: many subscribers, slow ones among them
+//! - `trigger`: commands that are run for messages
 //! - `volume`: a million messages
 //! - `kill`: the hub is killed again and again, and nothing is lost
 //! - `storage`: full disks, read-only disks, a hub that is suspended, two hubs with one journal
@@ -47,6 +48,7 @@ mod reload;
 mod slow;
 mod stop;
 mod storage;
+mod trigger;
 mod trust;
 mod volume;
 mod workers;

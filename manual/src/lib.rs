@@ -17,6 +17,7 @@ pub fn commands() -> Vec<Command> {
         hub::cli::Cli::command(),
         tools::announce::Cli::command(),
         tools::certs::Cli::command(),
+        tools::check::Cli::command(),
         tools::collectd::Cli::command(),
         tools::logger::Cli::command(),
         tools::tail::Cli::command(),

@@ -46,6 +46,7 @@ mod operator;
 mod relay;
 mod reload;
 mod slow;
+mod status;
 mod stop;
 mod storage;
 mod trigger;

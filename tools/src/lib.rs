@@ -6,6 +6,7 @@
 
 pub mod announce;
 pub mod certs;
+pub mod check;
 pub mod collectd;
 mod colour;
 mod filter;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bus::{BusError, PublishError, Unsent};
+use bus::{Address, BusError, PublishError, Unsent};
 use crypto::DevelopmentError;
 use publish::{OpenError, SendError};
 use settings::Problems;
@@ -60,6 +60,35 @@ pub enum Failure {
     /// The certificates can't be made, or revoked.
     #[error(transparent)]
     Certificates(#[from] DevelopmentError),
+    /// The configuration has no monitoring socket.
+    #[error("monitoring.socket is not set: set it, for example to \"ipc:///run/fedmsg-hub/monitoring.sock\"")]
+    NoMonitoring,
+    /// No hub reported.
+    #[error(
+        "no hub has reported at {address} within {timeout:?}: does it run, and is its monitoring.socket the same?"
+    )]
+    NoReport {
+        /// Where.
+        address: Address,
+        /// For how long it was waited for.
+        timeout: Duration,
+    },
+    /// What came is no report.
+    #[error("what {address} publishes is no report of a hub: {source}")]
+    BadReport {
+        /// Where.
+        address: Address,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// Some of the asked for are not active.
+    #[error("{}", inactive(missing, uninitialized))]
+    Inactive {
+        /// Not in the report.
+        missing: Vec<String>,
+        /// Not up.
+        uninitialized: Vec<String>,
+    },
     /// Standard input or output failed.
     #[error("cannot {action}: {source}")]
     Stream {
@@ -68,6 +97,15 @@ pub enum Failure {
         /// The system's error.
         source: io::Error,
     },
+}
+
+/// In the words of Python's fedmsg-check.
+fn inactive(missing: &[String], uninitialized: &[String]) -> String {
+    let mut lines: Vec<_> = missing.iter().map(|name| format!("\"{name}\" is not active!")).collect();
+    lines.extend(uninitialized.iter().map(|name| format!("\"{name}\" is not initialized!")));
+    let sum = if missing.is_empty() { "uninitialized" } else { "missing" };
+    lines.push(format!("Some consumers and/or producers are {sum}!"));
+    lines.join("\n")
 }
 
 impl Failure {
@@ -80,6 +118,7 @@ impl Failure {
         match self {
             Self::Input(_) | Self::Certificates(DevelopmentError::Name(_)) => 2,
             Self::Configuration(_)
+            | Self::NoMonitoring
             | Self::NoEndpoint { .. }
             | Self::Open(OpenError::NoEndpoint(_) | OpenError::Signing(_))
             | Self::Open(OpenError::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }))
@@ -88,6 +127,7 @@ impl Failure {
             | Self::Unsent(_)
             | Self::Send(SendError::Publish(PublishError::NotConnected(_))) => 6,
             Self::Open(_) | Self::Send(_) | Self::Bus(_) | Self::Certificates(_) | Self::Stream { .. } => 1,
+            Self::NoReport { .. } | Self::BadReport { .. } | Self::Inactive { .. } => 1,
         }
     }
 }

@@ -28,6 +28,11 @@ pub(super) enum Failure {
     /// There is nobody who could say yes.
     #[error("this cannot be undone, and nobody can be asked here: say --yes")]
     NobodyToAsk,
+    /// There is nowhere to draw.
+    #[error(
+        "`top` draws on a terminal, and standard output is none: `fedmsg-hub status` prints the same once"
+    )]
+    NoTerminal,
     /// Parts of the journal cannot be read.
     #[error("parts of the journal cannot be read; the rest is")]
     Damaged,
@@ -100,7 +105,7 @@ impl Failure {
             | Self::ReplayBrokenOff { why: BrokenOff::ByHub(ControlError::Silent { .. }), .. } => {
                 Exit::Silent
             }
-            Self::NobodyToAsk => Exit::Usage,
+            Self::NobodyToAsk | Self::NoTerminal => Exit::Usage,
             Self::Unready => Exit::Unready,
             Self::Interrupted | Self::ReplayBrokenOff { why: BrokenOff::Interrupted, .. } => {
                 Exit::Interrupted

@@ -14,6 +14,7 @@ mod span;
 mod status;
 mod table;
 mod time;
+mod top;
 
 use std::path::Path;
 
@@ -43,6 +44,8 @@ pub enum Operate {
     Consumer(consumer::Consumer),
     /// See how the running hub is doing; the exit code says it, too.
     Status(status::Show),
+    /// Watch the running hub, live on the terminal.
+    Top(top::Top),
     /// See or set what the running hub logs, until it ends.
     LogLevel(status::LogLevel),
 }
@@ -65,8 +68,13 @@ pub fn run(command: &Operate, state_directory: &Path) -> Exit {
 }
 
 fn operate(command: &Operate, state_directory: &Path) -> Result<(), Failure> {
+    if let Operate::Top(top) = command {
+        return top.run(state_directory);
+    }
     let hub = Access::find(state_directory)?;
     match command {
+        // It goes on when the hub has ended, and looks for the next one.
+        Operate::Top(_) => Ok(()),
         Operate::Journal(command) => command.run(&hub),
         Operate::Dlq(command) => command.run(&hub),
         Operate::Reload(command) => command.run(&hub),

@@ -1,0 +1,278 @@
+//! How a hub is doing, on the terminal, for the service manager, and for what watches Python hubs.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::process::Command;
+
+use e2e::process::Finished;
+use e2e::{
+    DEADLINE, Hub, HubBuilder, Process, Recorder, Scratch, Terminal, TestPublisher, binary, python_fedmsg,
+};
+use serde_json::{Value, json};
+
+/// `fedmsg-hub` with these arguments, on the state directory of the test's hub.
+fn command(scratch: &Scratch, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary("fedmsg-hub"));
+    let state = Hub::builder(scratch).state_dir();
+    command.args(arguments).arg("--set").arg(format!("hub.state_dir={}", state.display()));
+    command.env("FEDMSG_CONFIG", "/dev/null").env("NO_COLOR", "1");
+    command
+}
+
+fn run(scratch: &Scratch, arguments: &[&str]) -> Finished {
+    Process::run(scratch, "status", &mut command(scratch, arguments), "")
+}
+
+/// A hub with a recorder and a consumer that blocks while a file is there.
+struct Bus {
+    scratch: Scratch,
+    publisher: TestPublisher,
+    recorder: Recorder,
+}
+
+impl Bus {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let recorder = Recorder::listen(&scratch, "recorder");
+        Self { scratch, publisher: TestPublisher::default(), recorder }
+    }
+
+    fn hub(&self) -> HubBuilder<'_> {
+        Hub::builder(&self.scratch).subscribed_to(&self.publisher).recorder(&self.recorder)
+    }
+
+    /// With a consumer that blocks while the file `block` is there, and is stuck at once.
+    fn blocking(&self) -> HubBuilder<'_> {
+        let block = self.scratch.write("block", "");
+        self.hub().plugin("misbehaving").config("hub.stuck_after = \"100ms\"").config(&format!(
+            "misbehaving.blocks_in_consume = {{ enabled = true, file = \"{}\" }}",
+            block.display()
+        ))
+    }
+
+    fn publish(&mut self, count: usize) {
+        self.publisher.wait_for_subscriber("t");
+        for _ in 0..count {
+            self.publisher.publish("t", "{}");
+        }
+    }
+
+    fn monitoring(&self) -> String {
+        format!("ipc://{}", self.scratch.join("monitoring").display())
+    }
+
+    /// A hub that reports, after some messages.
+    fn reporting(&mut self) -> Hub {
+        let hub = self.hub().config(&format!("monitoring.socket = \"{}\"", self.monitoring())).start();
+        self.publish(3);
+        self.recorder.wait_for(3);
+        hub
+    }
+
+    /// Our fedmsg-check.
+    fn check(&self, arguments: &[&str]) -> Finished {
+        let mut command = Command::new(binary("fedmsg-check"));
+        command.args(arguments).args(["--timeout", "60"]).env("FEDMSG_CONFIG", "/dev/null");
+        command.arg("--set").arg(format!("monitoring.socket={}", self.monitoring()));
+        Process::run(&self.scratch, "check", &mut command, "")
+    }
+
+    /// Python's.
+    fn python_check(&self, arguments: &[&str]) -> Finished {
+        let config = json!({"moksha.monitoring.socket": self.monitoring(), "endpoints": {}, "sign_messages": false, "validate_signatures": false});
+        let mut python = python_fedmsg(&self.scratch, "fedmsg-check", &config);
+        Process::run(&self.scratch, "python-check", python.args(["--timeout", "60"]).args(arguments), "")
+    }
+}
+
+/// The report that a check has printed behind a line of words.
+fn report(check: &Finished) -> Value {
+    assert!(check.status.success(), "{}", check.stderr);
+    let (_, json) = check.stdout.split_once('\n').expect("a line of words");
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn the_table_of_a_hub_has_all_of_it_and_its_exit_code_says_whether_it_is_ready() {
+    let mut bus = Bus::new();
+    let none = run(&bus.scratch, &["status"]);
+    assert_eq!(none.status.code(), Some(8), "{}", none.stderr);
+    let hub = bus.blocking().config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
+    let well = run(&bus.scratch, &["status"]);
+    assert_eq!((well.status.code(), well.stderr.as_str()), (Some(0), ""));
+    assert!(well.stdout.starts_with("hub            running for "), "{}", well.stdout);
+    bus.publish(1);
+    hub.log().wait_for("consumer blocks-in-consume has not come back");
+    let stuck = run(&bus.scratch, &["status"]);
+    assert_eq!((stuck.status.code(), stuck.stderr.as_str()), (Some(10), "fedmsg-hub: the hub is not ready"));
+    assert!(stuck.stdout.starts_with("hub            running, NOT READY for "), "{}", stuck.stdout);
+    for row in [
+        &["blocks-in-consume", "running", "0", "0", "1"][..],
+        &["recorder", "running", "1", "0", "0", "-", "-", "0"],
+        &["down", "DOWN,"],
+        &["e", "connected"],
+        &["NOT", "READY", "consumer", "blocks-in-consume"],
+        &["warning", "endpoint", "down", "is", "not", "connected"],
+    ] {
+        let has = |line: &str| line.split_whitespace().take(row.len()).eq(row.iter().copied());
+        assert!(stuck.stdout.lines().any(has), "{row:?} is not in {}", stuck.stdout);
+    }
+    let json = run(&bus.scratch, &["status", "--json"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["problems"][0]["kind"], "consumer_stuck");
+    std::fs::remove_file(bus.scratch.join("block")).unwrap();
+}
+
+#[test]
+fn the_level_of_the_log_is_set_by_the_control_socket() {
+    let bus = Bus::new();
+    let mut hub = bus.hub().start();
+    assert_eq!(run(&bus.scratch, &["log-level"]).stdout, "info");
+    assert_eq!(run(&bus.scratch, &["log-level", "info,hub=debug"]).stdout, "info,hub=debug");
+    let refused = run(&bus.scratch, &["log-level", "hub=loud"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(refused.stderr.contains("`hub=loud` is not a filter"), "{}", refused.stderr);
+    hub.stop();
+    hub.log().wait_for("reads no further");
+}
+
+#[test]
+fn pythons_fedmsg_check_reads_the_hub_and_takes_nothing_away() {
+    let mut bus = Bus::new();
+    let _hub = bus.reporting();
+    let mode = std::fs::metadata(bus.scratch.join("monitoring")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    // Several in turn see the same counts.
+    for _ in 0..2 {
+        let checked = bus.python_check(&["-c", "recorder", "-p", "MonitoringProducer"]);
+        assert!(checked.stdout.starts_with("All consumers and producers are active!"), "{}", checked.stderr);
+        let report = report(&checked);
+        let consumer = &report["consumers"][0];
+        assert_eq!((&consumer["headcount_in"], &consumer["headcount_out"]), (&json!(3), &json!(3)));
+        assert_eq!((&consumer["backlog"], &consumer["exceptions"]), (&json!(0), &json!(0)));
+        assert_eq!((&consumer["topic"], &consumer["initialized"]), (&json!(["*"]), &json!(true)));
+    }
+    let missing = bus.python_check(&["-c", "nobody"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(missing.stderr.contains("\"nobody\" is not active!"), "{}", missing.stderr);
+}
+
+#[test]
+fn our_fedmsg_check_says_what_pythons_says() {
+    let mut bus = Bus::new();
+    let _hub = bus.reporting();
+    for arguments in [&["-c", "recorder"][..], &[], &["--consumer", "nobody", "--producer", "recorder"]] {
+        let (ours, pythons) = (bus.check(arguments), bus.python_check(arguments));
+        assert_eq!(ours.status.code(), pythons.status.code(), "{arguments:?}: {}", ours.stderr);
+        if ours.status.success() {
+            assert_eq!(ours.stdout.lines().next(), pythons.stdout.lines().next());
+            let keys = |report: Value| -> Vec<String> {
+                report["consumers"][0].as_object().unwrap().keys().cloned().collect()
+            };
+            assert_eq!(keys(report(&ours)), keys(report(&pythons)));
+        } else {
+            let words = |said: &str| said.replace("fedmsg-check: ", "").replace("Error: ", "");
+            assert_eq!(words(&ours.stderr), words(&pythons.stderr));
+        }
+    }
+}
+
+#[test]
+fn our_fedmsg_check_speaks_to_nagios() {
+    let mut bus = Bus::new();
+    let hub = bus.reporting();
+    let well = bus.check(&["--nagios", "--warning", "10"]);
+    assert_eq!(well.status.code(), Some(0), "{}", well.stdout);
+    let line = "FEDMSG OK - 1 consumers are active | 'recorder_backlog'=0;10;;0 'recorder_in'=3c 'recorder_out'=3c \
+                'recorder_exceptions'=0c";
+    assert_eq!(well.stdout, line);
+    let missing = bus.check(&["--nagios", "-c", "nobody"]);
+    assert_eq!(
+        (missing.status.code(), missing.stdout.as_str()),
+        (Some(2), "FEDMSG CRITICAL - nobody is not active")
+    );
+    drop(hub);
+    let mut gone = Command::new(binary("fedmsg-check"));
+    gone.args(["--nagios", "--timeout", "1"]).env("FEDMSG_CONFIG", "/dev/null");
+    gone.arg("--set").arg(format!("monitoring.socket={}", bus.monitoring()));
+    let gone = Process::run(&bus.scratch, "check", &mut gone, "");
+    assert_eq!(gone.status.code(), Some(2));
+    assert!(gone.stdout.starts_with("FEDMSG CRITICAL - no hub has reported at ipc://"), "{}", gone.stdout);
+    let unset = Process::run(
+        &bus.scratch,
+        "check",
+        Command::new(binary("fedmsg-check")).arg("--nagios").env("FEDMSG_CONFIG", "/dev/null"),
+        "",
+    );
+    assert_eq!(unset.status.code(), Some(3));
+    assert!(unset.stdout.starts_with("FEDMSG UNKNOWN - monitoring.socket is not set"), "{}", unset.stdout);
+}
+
+/// What a service manager hears.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn hear(&self) -> io::Result<String> {
+        let mut said = [0; 4096];
+        let read = self.0.recv(&mut said)?;
+        Ok(String::from_utf8_lossy(&said[..read]).into_owned())
+    }
+
+    /// Hears on until something is said; how often WATCHDOG=1 came before.
+    fn pings_until(&self, is_said: impl Fn(&str) -> bool) -> usize {
+        let mut pings = 0;
+        loop {
+            let said = self.hear().expect("it is said in time");
+            if said.lines().any(&is_said) {
+                return pings;
+            }
+            pings += said.lines().filter(|line| *line == "WATCHDOG=1").count();
+        }
+    }
+}
+
+#[test]
+fn the_watchdog_is_fed_unless_a_consumer_hangs_and_the_service_manager_is_told_why() {
+    let mut bus = Bus::new();
+    let manager = Manager(UnixDatagram::bind(bus.scratch.join("notify")).unwrap());
+    manager.0.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut command = bus.blocking().command();
+    command.env("NOTIFY_SOCKET", bus.scratch.join("notify")).env("WATCHDOG_USEC", "400000");
+    let _hub = Process::start(&bus.scratch, "hub", &mut command);
+    manager.pings_until(|line| line == "READY=1");
+    let well = |line: &str| {
+        line.starts_with("STATUS=2 consumers, at most 0 messages behind; 1 of 1 endpoints connected")
+    };
+    manager.pings_until(well);
+    manager.pings_until(|line| line == "WATCHDOG=1");
+    bus.publish(1);
+    let stuck =
+        |line: &str| line.starts_with("STATUS=NOT READY: consumer blocks-in-consume has not come back");
+    manager.pings_until(stuck);
+    // Five seconds on it is said again. Between, there would be room for fifty; one may have been on its way.
+    assert!(manager.pings_until(stuck) <= 1);
+    std::fs::remove_file(bus.scratch.join("block")).unwrap();
+    manager.pings_until(|line| line == "WATCHDOG=1");
+    manager.pings_until(well);
+}
+
+#[test]
+fn the_live_view_shows_the_hub_on_a_small_terminal_and_q_ends_it() {
+    let mut bus = Bus::new();
+    let hub = bus.hub().config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
+    let mut terminal = Terminal::start(&mut command(&bus.scratch, &["top"]));
+    for text in ["ready", "CONSUMER", "recorder", "ENDPOINT", "down", "quits"] {
+        terminal.wait_for(text);
+    }
+    bus.publish(12_345);
+    terminal.wait_for("12,345");
+    // It goes on without the hub.
+    drop(hub);
+    terminal.wait_for("GONE");
+    terminal.type_in("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    let plain = run(&bus.scratch, &["top"]);
+    assert_eq!((plain.status.code(), plain.stdout.as_str()), (Some(2), ""));
+    assert!(plain.stderr.contains("`top` draws on a terminal"), "{}", plain.stderr);
+}

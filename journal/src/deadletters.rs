@@ -17,6 +17,10 @@ const ADD: u8 = 0;
 const REMOVE: u8 = 1;
 const REQUEUE: u8 = 2;
 
+/// The marks of a letter that is added.
+const REQUEUED: u8 = 1;
+const IN_HAND: u8 = 2;
+
 /// A message that a consumer failed at for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -34,6 +38,9 @@ pub struct DeadLetter {
     pub error: String,
     /// It is to be delivered again, and nobody has said yet how that went.
     pub requeued: bool,
+    /// The consumer was given it, and has not answered yet; [`Self::attempts`] counts that. If a process finds it so, the
+    /// one before ended meanwhile.
+    pub in_hand: bool,
 }
 
 /// By which message and by whom.
@@ -59,8 +66,9 @@ pub(crate) fn replay(payload: &[u8], letters: &mut Letters) {
 
 fn read(mut take: Take<'_>, (offset, consumer): Id) -> Option<DeadLetter> {
     let (attempts, first, last, error) = (take.u32()?, take.time()?, take.time()?, take.text()?);
-    let requeued = take.u8()? != 0;
-    Some(DeadLetter { offset: Offset(offset), consumer, attempts, first, last, error, requeued })
+    let marks = take.u8()?;
+    let (requeued, in_hand) = (marks & REQUEUED != 0, marks & IN_HAND != 0);
+    Some(DeadLetter { offset: Offset(offset), consumer, attempts, first, last, error, requeued, in_hand })
 }
 
 fn statement(tag: u8, (offset, consumer): &Id) -> Put {
@@ -70,7 +78,8 @@ fn statement(tag: u8, (offset, consumer): &Id) -> Put {
 fn add(letter: &DeadLetter) -> Vec<u8> {
     let put = statement(ADD, &(letter.offset.0, letter.consumer.clone()));
     let mut put = put.u32(letter.attempts).time(letter.first).time(letter.last).text(&letter.error);
-    put.0.push(u8::from(letter.requeued));
+    let mark = |is_set, mark| if is_set { mark } else { 0 };
+    put.0.push(mark(letter.requeued, REQUEUED) | mark(letter.in_hand, IN_HAND));
     put.0
 }
 

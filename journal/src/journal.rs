@@ -28,7 +28,7 @@ use crate::{JournalError, Mode, Offset, Options, Reader, WhenFull};
 #[derive(Debug)]
 pub struct Journal {
     pub(crate) shared: Arc<Shared>,
-    _lock: Arc<Lock>,
+    lock: Arc<Lock>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -140,7 +140,7 @@ impl Journal {
             committer = Some(started.map_err(failed)?);
         }
         let appender = Appender::new(Arc::clone(&shared), Arc::clone(&lock), store);
-        let journal = Self { shared, _lock: lock, committer: Mutex::new(committer) };
+        let journal = Self { shared, lock, committer: Mutex::new(committer) };
         Ok(Opened { journal, appender, recovery })
     }
 
@@ -185,6 +185,13 @@ impl Journal {
         self.shared.mode
     }
 
+    /// Whether the process that had it before was killed, or ended by itself without a word: what was in hand then may
+    /// be the reason.
+    #[must_use]
+    pub fn crashed(&self) -> bool {
+        self.lock.crashed
+    }
+
     /// The oldest message kept.
     #[must_use]
     pub fn earliest(&self) -> Offset {
@@ -212,6 +219,7 @@ impl Journal {
     /// What keeps the disk from confirming the last writes.
     pub fn close(&self) -> Result<(), JournalError> {
         self.shared.ring.close();
+        self.lock.sign_off();
         let Some(committer) = self.shared.committer() else { return Ok(()) };
         committer.close();
         if let Some(thread) = sync::lock(&self.committer).take() {

@@ -1,7 +1,7 @@
 //! One owner per state directory: a lock that the system lets go of when the process ends, however it ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::path::Path;
 
 use crate::JournalError;
@@ -9,7 +9,9 @@ use crate::JournalError;
 /// Held as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+    /// The owner before had come to no orderly end.
+    pub(crate) crashed: bool,
 }
 
 /// The process that seems to own a state directory: it is named in the lock's file, and lives. Asks without taking the
@@ -24,20 +26,27 @@ impl Lock {
         let io = |source| JournalError::io("lock", path, source);
         let mut options = OpenOptions::new();
         let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let mut text = String::new();
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
                 file.read_to_string(&mut text).map_err(io)?;
                 return Err(JournalError::Locked { path: path.to_owned(), pid: text.trim().parse().ok() });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        // Only for the message of who comes second: on a full disk the lock still holds without it.
-        let named = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        match named.map_err(io) {
-            Ok(()) | Err(JournalError::Full { .. }) => Ok(Self { _file: file }),
+        let crashed = file.read_to_string(&mut text).map_err(io)? > 0;
+        // For who comes second, and who comes next: on a full disk the lock still holds without it.
+        let named = file.set_len(0).and_then(|()| file.rewind());
+        match named.and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io) {
+            Ok(()) | Err(JournalError::Full { .. }) => Ok(Self { file, crashed }),
             Err(other) => Err(other),
         }
+    }
+
+    /// The owner has come to an orderly end.
+    pub(crate) fn sign_off(&self) {
+        // Who comes next takes it for a crash otherwise, and is careful.
+        drop(self.file.set_len(0));
     }
 }

@@ -37,8 +37,16 @@ fn make(directory: &Path) {
         let (offset, at) = (Offset(round), common::at(round));
         journal.record(&Outcome { at, offset: Some(offset), ending: Ending::Retried(attempt) }).unwrap();
         let error = "error".to_owned();
-        let letter =
-            DeadLetter { offset, consumer, attempts: 3, first: at, last: at, error, requeued: false };
+        let letter = DeadLetter {
+            offset,
+            consumer,
+            attempts: 3,
+            first: at,
+            last: at,
+            error,
+            requeued: false,
+            in_hand: false,
+        };
         journal.bury(letter).unwrap();
         journal.flush().unwrap();
     }

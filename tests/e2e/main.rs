@@ -43,6 +43,7 @@ mod irc;
 mod kill;
 mod layers;
 mod operator;
+mod poison;
 mod relay;
 mod reload;
 mod slow;

@@ -133,6 +133,7 @@ impl State {
             last: at(200),
             error: format!("no luck with {offset}"),
             requeued,
+            in_hand: false,
         };
         self.journal.bury(letter).unwrap();
     }

@@ -134,6 +134,7 @@ fn a_replay_ends_with_what_it_has_done() {
         last: now,
         error: String::new(),
         requeued: false,
+        in_hand: false,
     };
     state.journal.bury(letter).unwrap();
     let sender = state.hub.replay.lock().unwrap().take().unwrap();

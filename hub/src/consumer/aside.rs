@@ -28,6 +28,10 @@ pub(super) struct Failing {
     pub(super) first: SystemTime,
     /// It is a dead letter in the journal.
     pub(super) buried: bool,
+    /// It lets others pass.
+    pub(super) aside: bool,
+    /// The hub ended at the last of the attempts.
+    pub(super) in_hand: bool,
     /// It failed when it was replayed.
     pub(super) replayed: bool,
 }
@@ -39,6 +43,8 @@ impl From<&DeadLetter> for Failing {
             attempts: letter.attempts,
             first: letter.first,
             buried: true,
+            aside: true,
+            in_hand: letter.in_hand,
             replayed: false,
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Endings are in the journal before the caller may move the cursor past them. The courier does not move it.
 
+mod suspects;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,7 +17,7 @@ use super::aside::{Aside, Failing};
 use super::backoff::Backoff;
 use super::meter::Hand;
 use super::options::OnRetry;
-use super::share::Parcel;
+use super::share::{Manner, Parcel};
 use crate::outcome::Dropped;
 use crate::throttle::Throttle;
 
@@ -58,14 +60,41 @@ impl Courier {
     pub(super) fn deliver(
         &mut self,
         entries: &[Parcel<'_>],
-        replayed: bool,
-        mut passed: impl FnMut(Offset, usize),
+        manner: Manner,
+        passed: impl FnMut(Offset, usize),
     ) -> Result<(), Cut> {
+        let mut failing = None;
+        let cut = self.deliver_each(entries, manner, passed, &mut failing);
+        if let (Err(_), Some(failing)) = (cut, failing) {
+            // It stays where it is, and begins anew.
+            self.unbury(&failing).ok();
+        }
+        cut
+    }
+
+    fn deliver_each(
+        &mut self,
+        entries: &[Parcel<'_>],
+        manner: Manner,
+        mut passed: impl FnMut(Offset, usize),
+        failing: &mut Option<Failing>,
+    ) -> Result<(), Cut> {
+        let replayed = manner == Manner::Replayed;
         let mut done = 0;
-        let mut failing: Option<Failing> = None;
         while let Some(next) = entries.get(done) {
             if self.consumer.calls.halted() {
                 return Err(Cut::Halted);
+            }
+            if manner == Manner::Suspect {
+                let suspect = failing.get_or_insert_with(|| self.suspect(next.offset()));
+                if self.has_ended_the_hub(suspect) {
+                    self.condemn(suspect, next)?;
+                    *failing = None;
+                    done += 1;
+                    passed(next.offset().next(), 1);
+                    continue;
+                }
+                self.note(suspect)?;
             }
             // One that is retried goes alone, so that only it is on a later attempt.
             let (end, attempt) =
@@ -76,7 +105,9 @@ impl Courier {
             let consumed = self.consume(&deliveries);
             if consumed.done > 0 {
                 done += consumed.done;
-                failing = None;
+                if let Some(failing) = failing.take() {
+                    self.unbury(&failing)?;
+                }
                 passed(entries[done - 1].offset().next(), consumed.done);
             }
             let Some(failure) = consumed.failure else { continue };
@@ -87,7 +118,7 @@ impl Courier {
                 Fate::Again(wait) => self.consumer.calls.pause(wait)?,
                 Fate::Over => {
                     done += 1;
-                    failing = None;
+                    *failing = None;
                     passed(entry.offset().next(), 1);
                 }
             }
@@ -144,6 +175,11 @@ impl Courier {
                     }
                 };
                 let parcel = Parcel { entry, signer };
+                if self.has_ended_the_hub(&failing) {
+                    self.condemn(&mut failing, &entry)?;
+                    continue;
+                }
+                self.note(&mut failing)?;
                 let started = Instant::now();
                 let consumed = self.consume(&[delivery(&parcel, failing.attempts + 1, failing.replayed)]);
                 let Some(failure) = consumed.failure.filter(|_| consumed.done == 0) else {
@@ -151,10 +187,14 @@ impl Courier {
                     continue;
                 };
                 // It has let others pass already.
-                let fate =
-                    self.failed(&mut failing, &entry, &failure, started.elapsed(), OnRetry::Continue)?;
-                if let Fate::Again(wait) = fate {
-                    self.set_aside(failing, wait);
+                let fate = self.failed(&mut failing, &entry, &failure, started.elapsed(), OnRetry::Continue);
+                match fate {
+                    Ok(Fate::Again(wait)) => self.set_aside(failing, wait),
+                    Ok(Fate::Over) => {}
+                    Err(cut) => {
+                        self.put_back(&failing, &failure);
+                        return Err(cut);
+                    }
                 }
             }
         }
@@ -223,7 +263,8 @@ impl Courier {
                 attempts = failing.attempts, "retry"
             );
             self.consumer.record(entry.offset(), Ending::Retried(attempt));
-            if failing.buried || on_retry == OnRetry::Continue && self.aside.has_room() {
+            if failing.aside || on_retry == OnRetry::Continue && self.aside.has_room() {
+                failing.aside = true;
                 self.bury(failing, failure, true)?;
                 self.set_aside(*failing, wait);
                 return Ok(Fate::Over);
@@ -249,16 +290,21 @@ impl Courier {
 
     fn bury(&mut self, failing: &mut Failing, failure: &Failure, requeued: bool) -> Result<(), Cut> {
         failing.buried = true;
-        let letter = DeadLetter {
+        let letter = DeadLetter { requeued, ..self.letter(failing, reason(failure)) };
+        self.insist(|journal| journal.bury(letter.clone()))
+    }
+
+    fn letter(&self, failing: &Failing, error: String) -> DeadLetter {
+        DeadLetter {
             offset: failing.offset,
             consumer: self.consumer.name.to_string(),
             attempts: failing.attempts,
             first: failing.first,
             last: SystemTime::now(),
-            error: reason(failure),
-            requeued,
-        };
-        self.insist(|journal| journal.bury(letter.clone()))
+            error,
+            requeued: true,
+            in_hand: false,
+        }
     }
 
     fn unbury(&mut self, failing: &Failing) -> Result<(), Cut> {
@@ -289,7 +335,8 @@ impl Courier {
 
 impl Failing {
     fn new(offset: Offset, replayed: bool) -> Self {
-        Self { offset, attempts: 0, first: SystemTime::now(), buried: false, replayed }
+        let (buried, aside, in_hand) = (false, false, false);
+        Self { offset, attempts: 0, first: SystemTime::now(), buried, aside, in_hand, replayed }
     }
 }
 

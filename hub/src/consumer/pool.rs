@@ -132,7 +132,7 @@ impl Pool {
     fn hand_out(&self, share: &Share, picks: &[usize], left: &Arc<AtomicUsize>) {
         let give = |queue, picks: Vec<usize>| {
             let picks = Picks { places: picks, signers: share.picks.signers.clone() };
-            let share = Share { batch: share.batch.clone(), picks, replayed: share.replayed };
+            let share = Share { batch: share.batch.clone(), picks, manner: share.manner };
             self.send(queue, Work::Share(share, Arc::clone(left)));
         };
         if self.consumer.options.ordering == Ordering::None {
@@ -298,7 +298,7 @@ impl Worker {
                         }
                         let (now, later) = rest.split_at(pace.size().min(rest.len()));
                         let begun = Instant::now();
-                        courier.deliver(now, share.replayed, |_, _| ())?;
+                        courier.deliver(now, share.manner, |_, _| ())?;
                         pace.done(begun);
                         left.fetch_sub(now.len(), SeqCst);
                         rest = later;

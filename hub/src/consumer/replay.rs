@@ -9,7 +9,7 @@ use control::ReplayProgress;
 use crossbeam_channel::Sender;
 use journal::{Gap, Journal, JournalError, Next, Offset, Reader};
 
-use super::share::{Share, Then};
+use super::share::{Manner, Share, Then};
 use super::wants::Wants;
 
 /// A replay under way.
@@ -81,7 +81,7 @@ impl Replay {
                 Some(Next::Batch(batch)) => {
                     let picks = wants.pick(&batch, &self.offsets);
                     let then = Then::Tell(Arc::clone(&self.listener), batch.end().min(self.offsets.end));
-                    return Ok(Some((Share { batch, picks, replayed: true }, then)));
+                    return Ok(Some((Share { batch, picks, manner: Manner::Replayed }, then)));
                 }
                 Some(Next::Gap(Gap { offsets, cause })) => {
                     let offsets = offsets.start..offsets.end.min(self.offsets.end);

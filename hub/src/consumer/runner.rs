@@ -14,7 +14,7 @@ use super::options::LARGEST_BATCH;
 use super::pace::Pace;
 use super::pool::Pool;
 use super::replay::Replay;
-use super::share::{Picks, Share, Then};
+use super::share::{Manner, Picks, Share, Then};
 use super::wants::Wants;
 use super::{Consumer, Event, Order};
 use crate::plan::PlannedConsumer;
@@ -22,6 +22,10 @@ use crate::throttle::Throttle;
 
 /// How long to wait when the disk cannot be read.
 const UNREADABLE: Duration = Duration::from_secs(1);
+
+/// As many messages are suspected after a crash: those that workers may have in hand, and those that were dealt with
+/// since a cursor was written for the last time. If they are more, the next crash is nearer to its cause.
+const SUSPECTS: u64 = 4096;
 
 /// Who takes the messages: this thread, or several others.
 pub(super) trait Hands {
@@ -62,7 +66,7 @@ impl Hands for Own {
 
     fn hand_over(&mut self, share: Share, then: Then) -> Result<(), Cut> {
         let begun = Instant::now();
-        self.courier.deliver(&share.parcels(), share.replayed, |offset, count| then.some(offset, count))?;
+        self.courier.deliver(&share.parcels(), share.manner, |offset, count| then.some(offset, count))?;
         then.all(0);
         self.pace.done(begun);
         Ok(())
@@ -120,8 +124,21 @@ impl Runner {
         let Some(hands) = hands else { return };
         let wants = Wants::new(planned, Arc::clone(&consumer));
         let (buried, replays, troubles) = Default::default();
-        let mut reading =
-            Reading { consumer, cursor, reader, wants, orders, hands, buried, replays, end: None, troubles };
+        let crashed = consumer.calls.durable && consumer.journal.crashed();
+        let suspects = if crashed { Offset(cursor.position().0 + SUSPECTS) } else { Offset(0) };
+        let mut reading = Reading {
+            consumer,
+            cursor,
+            reader,
+            wants,
+            orders,
+            hands,
+            buried,
+            replays,
+            suspects,
+            end: None,
+            troubles,
+        };
         reading.recall();
         let cut = reading.run();
         if cut == Err(Cut::Ended) && !reading.consumer.calls.resumes() {
@@ -157,6 +174,8 @@ struct Reading {
     /// Messages that the cursor has not passed, because of a crash, and that are dead letters already.
     buried: BTreeSet<Offset>,
     replays: VecDeque<Replay>,
+    /// Messages before this may have been in the consumer's hand when the hub crashed.
+    suspects: Offset,
     end: Option<Offset>,
     troubles: Throttle,
 }
@@ -167,6 +186,10 @@ impl Reading {
         let position = self.cursor.position();
         for letter in self.consumer.journal.dead_letters() {
             if letter.consumer != *self.consumer.name {
+                continue;
+            }
+            if letter.in_hand && (position..self.suspects).contains(&letter.offset) {
+                // Its turn comes in order.
                 continue;
             }
             if letter.offset >= position {
@@ -245,7 +268,8 @@ impl Reading {
                     self.hands.pass(then);
                     return Ok(());
                 }
-                self.hands.hand_over(Share { batch, picks, replayed: false }, then)
+                let manner = if batch.first() < self.suspects { Manner::Suspect } else { Manner::Usual };
+                self.hands.hand_over(Share { batch, picks, manner }, then)
             }
             Ok(Next::Gap(gap)) => {
                 let end = gap.offsets.end;

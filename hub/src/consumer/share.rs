@@ -17,8 +17,19 @@ pub(super) struct Share {
     pub(super) batch: Batch,
     /// Which of them.
     pub(super) picks: Picks,
-    /// They were asked for again.
-    pub(super) replayed: bool,
+    /// How they are to be handed over.
+    pub(super) manner: Manner,
+}
+
+/// How messages are handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// In batches.
+    Usual,
+    /// The same, as history that was asked for again.
+    Replayed,
+    /// One by one, with a note that each is in the consumer's hand: the hub may have ended by one of them.
+    Suspect,
 }
 
 impl Share {

@@ -121,6 +121,7 @@ pub(crate) fn letter(offset: u64, consumer: &str) -> DeadLetter {
         last: at(2),
         error,
         requeued: false,
+        in_hand: false,
     }
 }
 

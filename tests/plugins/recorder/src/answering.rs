@@ -2,8 +2,8 @@
 
 #![allow(clippy::panic, reason = "it is one of the answers")]
 
-use std::slice;
 use std::time::Duration;
+use std::{process, slice};
 
 use plugin_api::{BatchFailure, Consumer, Failure, Hub, Message, Pattern, StartError};
 use serde::Deserialize;
@@ -31,6 +31,7 @@ enum Answer {
     Drop,
     Stop,
     Panic,
+    Abort,
 }
 
 /// Answers message by message.
@@ -58,6 +59,7 @@ impl Answering {
             Answer::Drop => Err(Failure::drop(reason)),
             Answer::Stop => Err(Failure::stop(reason)),
             Answer::Panic => panic!("{reason}"),
+            Answer::Abort => process::abort(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
 use crate::batch::Batch;
@@ -95,8 +96,10 @@ struct State {
     letters: Letters,
     /// None in memory mode.
     log: Option<StateLog>,
-    /// In memory mode, the messages.
+    /// In memory mode, the messages, how many bytes they have, and how many they may.
     messages: BTreeMap<u64, Batch>,
+    bytes: u64,
+    most: u64,
 }
 
 impl State {
@@ -118,33 +121,75 @@ impl State {
         }
         self.write(statement(REMOVE, id).0)?;
         let letter = self.letters.remove(id);
-        if self.letters.range((id.0, String::new())..).next().is_none_or(|((offset, _), _)| *offset != id.0) {
-            self.messages.remove(&id.0);
+        if self.of(id.0).next().is_none() {
+            self.let_go(id.0);
         }
         Ok(letter)
     }
+
+    /// Those of one message.
+    fn of(&self, offset: u64) -> impl Iterator<Item = &DeadLetter> {
+        let from = self.letters.range((offset, String::new())..);
+        from.map(|(_, letter)| letter).take_while(move |letter| letter.offset.0 == offset)
+    }
+
+    fn keep(&mut self, offset: u64, message: Batch) {
+        self.let_go(offset);
+        self.bytes += bytes(&message);
+        self.messages.insert(offset, message);
+    }
+
+    fn let_go(&mut self, offset: u64) {
+        self.bytes -= self.messages.remove(&offset).map_or(0, |message| bytes(&message));
+    }
+
+    /// Gives up the oldest messages but the newest, and first those that nobody is to have again.
+    fn make_room(&mut self, newest: u64) -> Vec<DeadLetter> {
+        let mut gone = Vec::new();
+        while self.bytes > self.most {
+            let others = || self.messages.keys().copied().filter(|offset| *offset != newest);
+            let idle = others().find(|offset| !self.of(*offset).any(|letter| letter.requeued));
+            let Some(oldest) = idle.or_else(|| others().next()) else { break };
+            let letters: Vec<_> = self.of(oldest).cloned().collect();
+            self.let_go(oldest);
+            self.letters.retain(|(offset, _), _| *offset != oldest);
+            gone.extend(letters);
+        }
+        gone
+    }
+}
+
+fn bytes(message: &Batch) -> u64 {
+    message.iter().map(|entry| (entry.topic().len() + entry.body().len()) as u64).sum()
 }
 
 impl DeadLetters {
+    pub(crate) fn in_memory(most: u64) -> Self {
+        Self(Mutex::new(State { most, ..State::default() }))
+    }
+
     pub(crate) fn open(path: &Path, key: Key, recovery: &mut Recovery) -> Result<Self, JournalError> {
         let mut letters = Letters::new();
         let each = |payload: &[u8]| replay(payload, &mut letters);
         let log = Some(StateLog::open(path, Kind::DeadLetters, key, recovery, each)?);
-        Ok(Self(Mutex::new(State { letters, log, messages: BTreeMap::new() })))
+        Ok(Self(Mutex::new(State { letters, log, ..State::default() })))
     }
 
-    /// Written when this returns. One that is there is replaced. `message` is kept in memory mode.
-    pub(crate) fn add(&self, letter: DeadLetter, message: Option<Batch>) -> Result<(), JournalError> {
+    /// Written when this returns. One that is there is replaced. `message` is kept in memory mode; those that had to go
+    /// for it are returned.
+    pub(crate) fn add(
+        &self,
+        letter: DeadLetter,
+        message: Option<Batch>,
+    ) -> Result<Vec<DeadLetter>, JournalError> {
         let mut state = lock(&self.0);
         state.write(add(&letter))?;
-        if state.log.is_none()
-            && let Some(message) = message
-        {
-            state.messages.insert(letter.offset.0, message);
-        }
-        state.letters.insert((letter.offset.0, letter.consumer.clone()), letter);
+        let offset = letter.offset.0;
+        state.letters.insert((offset, letter.consumer.clone()), letter);
         state.shorten();
-        Ok(())
+        let Some(message) = message else { return Ok(Vec::new()) };
+        state.keep(offset, message);
+        Ok(state.make_room(offset))
     }
 
     pub(crate) fn list(&self) -> Vec<DeadLetter> {
@@ -221,13 +266,17 @@ impl Journal {
     /// Adds a dead letter, or replaces the one of this message and consumer. It survives the end of the process when
     /// this returns, and so does its message from now on, until the letter is removed.
     ///
+    /// In memory mode the messages of dead letters have as many bytes at most as the others. The oldest go for newer
+    /// ones, first of those that are not requeued; their letters go with them, and are returned.
+    ///
     /// # Errors
     /// Disk errors.
-    pub fn bury(&self, letter: DeadLetter) -> Result<(), JournalError> {
+    pub fn bury(&self, letter: DeadLetter) -> Result<Vec<DeadLetter>, JournalError> {
         let message = if self.shared.durable.is_none() { self.get(letter.offset)? } else { None };
-        self.shared.dead_letters.add(letter, message.map(|message| message.detach()))?;
+        let gone = self.shared.dead_letters.add(letter, message.map(|message| message.detach()))?;
+        self.shared.dropped_oldest.fetch_add(gone.len() as u64, Relaxed);
         self.shared.something();
-        Ok(())
+        Ok(gone)
     }
 
     /// Every dead letter, by offset.

@@ -117,7 +117,7 @@ impl Journal {
             durable: None,
             cursors: Cursors::in_memory(),
             outcomes: Outcomes::in_memory(options.outcomes_bytes),
-            dead_letters: DeadLetters::default(),
+            dead_letters: DeadLetters::in_memory(max_bytes),
             dropped_oldest: 0.into(),
             dropped_newest: 0.into(),
         };

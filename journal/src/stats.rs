@@ -18,7 +18,7 @@ pub struct Stats {
     pub disk_bytes: u64,
     /// Of messages in memory.
     pub memory_bytes: u64,
-    /// Messages that memory mode dropped though some consumer had not passed them.
+    /// Messages that memory mode dropped though some consumer had not passed them, or had failed at them.
     pub dropped_oldest: u64,
     /// Messages that memory mode never took in.
     pub dropped_newest: u64,

@@ -103,7 +103,7 @@ fn retention_makes_room_on_a_full_disk_and_loses_no_dead_letter() {
         }
         firsts
     };
-    let bury = |offset: u64| journal.bury(letter(offset, "a")).unwrap();
+    let bury = |offset: u64| drop(journal.bury(letter(offset, "a")).unwrap());
     let letters = seal(&mut appender, 3);
     // In the first and in the third segment.
     bury(letters[0]);

@@ -13,7 +13,7 @@ mod common;
 use std::fs;
 
 use common::{append, at, is_there, letter, memory, open, read_all, scratch};
-use journal::{GapCause, JournalError, Next, Offset, Opened, Record, Start, WhenFull};
+use journal::{DeadLetter, GapCause, JournalError, Next, Offset, Opened, Record, Start, WhenFull};
 
 fn numbered(count: usize) -> Vec<Record<'static>> {
     vec![
@@ -118,5 +118,26 @@ fn it_keeps_the_message_of_a_dead_letter() {
     assert!(journal.get(Offset(0)).unwrap().is_none());
     assert!(is_there(&journal, 1));
     journal.unbury(Offset(1), "a").unwrap();
+    assert!(journal.get(Offset(1)).unwrap().is_none());
+}
+
+#[test]
+fn dead_letters_take_so_much_memory_and_the_oldest_go_first() {
+    let dir = scratch();
+    let Opened { journal, mut appender, .. } = open(dir.path(), &memory(20_000, WhenFull::DropOldest));
+    journal.register("a", Start::New).unwrap();
+    appender.append(&numbered(1)).unwrap();
+    journal.bury(DeadLetter { requeued: true, ..letter(0, "a") }).unwrap();
+    let mut gone = Vec::new();
+    for offset in 1..1000 {
+        appender.append(&numbered(1)).unwrap();
+        gone.extend(journal.bury(letter(offset, "a")).unwrap());
+    }
+    // 100 bytes and the topic each.
+    let kept = journal.dead_letters();
+    assert_eq!(kept.len(), 20_000 / 101);
+    assert_eq!((kept[0].offset, kept[1].offset), (Offset(0), Offset(1000 - kept.len() as u64 + 1)));
+    assert!(kept.iter().all(|letter| journal.get(letter.offset).unwrap().is_some()));
+    assert_eq!(gone, (1..kept[1].offset.0).map(|offset| letter(offset, "a")).collect::<Vec<_>>());
     assert!(journal.get(Offset(1)).unwrap().is_none());
 }

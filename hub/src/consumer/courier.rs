@@ -291,7 +291,27 @@ impl Courier {
     fn bury(&mut self, failing: &mut Failing, failure: &Failure, requeued: bool) -> Result<(), Cut> {
         failing.buried = true;
         let letter = DeadLetter { requeued, ..self.letter(failing, reason(failure)) };
-        self.insist(|journal| journal.bury(letter.clone()))
+        for gone in self.insist(|journal| journal.bury(letter.clone()))? {
+            self.forgot(gone);
+        }
+        Ok(())
+    }
+
+    /// A dead letter, perhaps another consumer's, had to go for want of memory.
+    fn forgot(&mut self, letter: DeadLetter) {
+        let DeadLetter { offset, consumer, attempts, error, .. } = letter;
+        if let Some(suppressed) = self.failures.pass() {
+            tracing::error!(
+                consumer,
+                offset = offset.0,
+                error,
+                suppressed,
+                "dead letter dropped: there are more than journal.memory_bytes of them"
+            );
+        }
+        let reason = format!("memory was full of dead letters; {error}");
+        let attempt = Attempt { consumer, attempts, took: Duration::ZERO, reason };
+        self.consumer.record(offset, Ending::Dropped(attempt));
     }
 
     fn letter(&self, failing: &Failing, error: String) -> DeadLetter {
@@ -316,14 +336,17 @@ impl Courier {
     }
 
     /// Writes what must not be missing, and if the disk is full waits until it is not.
-    fn insist(&mut self, write: impl Fn(&Journal) -> Result<(), JournalError>) -> Result<(), Cut> {
+    fn insist<T>(&mut self, write: impl Fn(&Journal) -> Result<T, JournalError>) -> Result<T, Cut> {
         let mut failures = 0;
-        while let Err(error) = write(&self.consumer.journal) {
+        loop {
+            let error = match write(&self.consumer.journal) {
+                Ok(written) => return Ok(written),
+                Err(error) => error,
+            };
             self.complain(&error);
             failures += 1;
             self.consumer.calls.pause(Backoff::default().after(failures))?;
         }
-        Ok(())
     }
 
     fn complain(&mut self, error: &JournalError) {

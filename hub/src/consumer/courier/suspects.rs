@@ -46,7 +46,7 @@ impl Courier {
         (failing.buried, failing.in_hand) = (true, false);
         let attempts = failing.attempts + 1;
         let letter = DeadLetter { attempts, in_hand: true, ..self.letter(failing, ENDED.to_owned()) };
-        self.insist(|journal| journal.bury(letter.clone()))
+        self.insist(|journal| journal.bury(letter.clone())).map(drop)
     }
 
     /// Takes the note back of one that was set aside, and is still to be delivered.

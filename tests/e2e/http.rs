@@ -318,6 +318,18 @@ fn the_level_of_the_log_is_told_and_set() {
 }
 
 #[test]
+fn who_comes_by_tcp_may_look_and_change_nothing() {
+    let scratch = Scratch::new();
+    let hub = Hub::builder(&scratch).arguments(&["--set", "http.listen=127.0.0.1:0"]).start();
+    let line = hub.log().wait_for("serving health and metrics");
+    let http = Http::Tcp(line.split("listen=").nth(1).unwrap().to_owned());
+    let refused = http.ask("PUT", "/log", "", "trace");
+    assert_eq!(refused.code, 403, "{refused:?}");
+    assert!(refused.json()["error"].as_str().unwrap().contains("fedmsg-hub log-level"), "{refused:?}");
+    assert_eq!(http.get("/log").json()["level"], "info");
+}
+
+#[test]
 fn clients_that_are_silent_or_shout_hold_up_neither_messages_nor_for_long_other_clients() {
     let mut bus = Bus::new();
     let _hub = bus.hub().recorder(&bus.recorder).start();

@@ -114,10 +114,11 @@ impl Drop for Server {
 fn run(bound: Bound, hub: Arc<dyn Hub>, stopped: oneshot::Receiver<()>) -> io::Result<()> {
     let mut builder = Builder::new_current_thread();
     let runtime = builder.enable_all().max_blocking_threads(LOOKING).thread_name("http-look").build()?;
+    let router = routes::router(hub, matches!(bound, Bound::Unix(..)));
     let served = runtime.block_on(async {
         let socket = bound.listen()?;
         tokio::select! {
-            () = accept(socket, routes::router(hub)) => {}
+            () = accept(socket, router) => {}
             _ = stopped => {}
         }
         Ok(())

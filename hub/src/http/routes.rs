@@ -27,7 +27,7 @@ const PATHS: &str = "\
 /ready    200 while the hub does all that it is there for, 503 and the reasons when it does not
 /metrics  for Prometheus
 /status   all that is known, as JSON
-/log      GET: what is logged; PUT: log this, such as info or info,plugin=debug
+/log      GET: what is logged; PUT, at a Unix socket: log this, such as info or info,plugin=debug
 ";
 
 /// The hub, looked at now and then.
@@ -45,14 +45,17 @@ impl IntoResponse for Unseen {
     }
 }
 
-pub(super) fn router(hub: Arc<dyn Hub>) -> Router {
+/// What is served. Who comes by TCP may be anybody on the machine, or a page in his browser: he may look, and change
+/// nothing.
+pub(super) fn router(hub: Arc<dyn Hub>, may_change: bool) -> Router {
+    let level = if may_change { get(log).put(set_log) } else { get(log).put(refuse_log) };
     Router::new()
         .route("/", get(PATHS))
         .route("/live", get(live))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
-        .route("/log", get(log).put(set_log))
+        .route("/log", level)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(Arc::new(Looker { hub, last: Mutex::default() }))
 }
@@ -119,6 +122,12 @@ async fn set_log(State(looker): State<Arc<Looker>>, level: String) -> Response {
             (StatusCode::BAD_REQUEST, Json(json!({ "error": refusal.to_string() }))).into_response()
         }
     }
+}
+
+async fn refuse_log() -> Response {
+    let mend = "use `fedmsg-hub log-level`, or set http.listen to a Unix socket";
+    let error = format!("the log's level is not set by TCP, where anybody could: {mend}");
+    (StatusCode::FORBIDDEN, Json(json!({ "error": error }))).into_response()
 }
 
 fn code(good: bool) -> StatusCode {

@@ -19,7 +19,9 @@ pub fn commands() -> Vec<Command> {
         tools::certs::Cli::command(),
         tools::check::Cli::command(),
         tools::collectd::Cli::command(),
+        tools::config::Cli::command(),
         tools::logger::Cli::command(),
+        tools::replay::Cli::command(),
         tools::tail::Cli::command(),
     ]
 }

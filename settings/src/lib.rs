@@ -64,6 +64,22 @@ impl Configuration {
         &self.settings
     }
 
+    /// What the layers say, merged: the hub's own keys as they are written, and the consumers' tables.
+    #[must_use]
+    pub fn written(&self) -> Map<String, Value> {
+        self.tree.clone()
+    }
+
+    /// The same, with the defaults of what they leave out.
+    #[must_use]
+    pub fn effective(&self) -> Map<String, Value> {
+        let mut tree = self.tree.clone();
+        if let Ok(Value::Object(settings)) = serde_json::to_value(&self.settings) {
+            tree.extend(settings);
+        }
+        tree
+    }
+
     /// The files that were read, in the order in which they were merged.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)

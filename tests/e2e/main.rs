@@ -9,6 +9,7 @@
 //! - `bad_messages`, `bad_plugins`, `bad_config`: what must not bring the hub down, and what must keep it from
 //!   starting
 //! - `certificates`: those made for development, and what is said of those that are no good
+//! - `import`: a Python configuration made ours, and printed
 //! - `interop`: both ways with the Python fedmsg
 //! - `collectd`: what a real collectd makes of our counts
 //! - `irc`: the IRC bot on a real network
@@ -38,6 +39,7 @@ mod flow;
 mod gateway;
 mod guide;
 mod http;
+mod import;
 mod interop;
 mod irc;
 mod kill;

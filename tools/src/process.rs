@@ -12,7 +12,9 @@ use publish::{OpenError, SendError};
 use settings::Problems;
 use tracing::level_filters::LevelFilter;
 
+use crate::import::ImportError;
 use crate::input::InputError;
+use crate::replay::HistoryError;
 
 /// Why a command could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +91,15 @@ pub enum Failure {
         /// Not up.
         uninitialized: Vec<String>,
     },
+    /// The configuration doesn't say what was asked for. Python's words.
+    #[error("Key `{0}` does not exist in config")]
+    NoKey(String),
+    /// A Python configuration can't be read.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// A message of the past can't be had.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// Standard input or output failed.
     #[error("cannot {action}: {source}")]
     Stream {
@@ -116,7 +127,9 @@ impl Failure {
     /// The numbers are the hub's, where they mean the same.
     fn code(&self) -> u8 {
         match self {
-            Self::Input(_) | Self::Certificates(DevelopmentError::Name(_)) => 2,
+            Self::Input(_)
+            | Self::History(HistoryError::Refused { .. })
+            | Self::Certificates(DevelopmentError::Name(_)) => 2,
             Self::Configuration(_)
             | Self::NoMonitoring
             | Self::NoEndpoint { .. }
@@ -126,8 +139,15 @@ impl Failure {
             Self::NoRelay { .. }
             | Self::Unsent(_)
             | Self::Send(SendError::Publish(PublishError::NotConnected(_))) => 6,
-            Self::Open(_) | Self::Send(_) | Self::Bus(_) | Self::Certificates(_) | Self::Stream { .. } => 1,
             Self::NoReport { .. } | Self::BadReport { .. } | Self::Inactive { .. } => 1,
+            Self::Open(_)
+            | Self::Send(_)
+            | Self::Bus(_)
+            | Self::Certificates(_)
+            | Self::NoKey(_)
+            | Self::Import(_)
+            | Self::History(_)
+            | Self::Stream { .. } => 1,
         }
     }
 }

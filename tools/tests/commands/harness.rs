@@ -22,7 +22,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const ANNOUNCE: &str = env!("CARGO_BIN_EXE_fedmsg-announce");
 pub(crate) const COLLECTD: &str = env!("CARGO_BIN_EXE_fedmsg-collectd");
+pub(crate) const CONFIG: &str = env!("CARGO_BIN_EXE_fedmsg-config");
 pub(crate) const LOGGER: &str = env!("CARGO_BIN_EXE_fedmsg-logger");
+pub(crate) const REPLAY: &str = env!("CARGO_BIN_EXE_fedmsg-dg-replay");
 pub(crate) const TAIL: &str = env!("CARGO_BIN_EXE_fedmsg-tail");
 
 /// A relay's two endpoints, as addresses that nobody has to be at.

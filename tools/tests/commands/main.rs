@@ -4,6 +4,8 @@
 
 mod announce;
 mod collectd;
+mod config;
 mod harness;
 mod logger;
+mod replay;
 mod tail;

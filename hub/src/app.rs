@@ -1,27 +1,25 @@
 //! From the command line to an exit code.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use settings::{Configuration, Problems};
 
-use crate::check::Severity;
 use crate::cli::{Cli, Command, Selection};
 use crate::exit::Exit;
-use crate::{check, command, daemon, logging, report};
+use crate::{command, daemon, logging, report};
 
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: Cli) -> Exit {
     let Cli { selection, command } = cli;
-    let configuration = match selection.configuration() {
-        Ok(configuration) => configuration,
-        Err(problems) => return refuse(&problems),
-    };
-    match command.unwrap_or(Command::Run) {
-        Command::Run => start(&selection, configuration),
-        Command::Check => examine(&selection, &configuration),
-        Command::Operate(command) => command::run(&command, &configuration.settings().hub.state_dir),
+    match (command, selection.configuration()) {
+        // It tells in its own way what is wrong with the configuration.
+        (Some(Command::Check(check)), configuration) => check.run(&selection, configuration),
+        (_, Err(problems)) => refuse(&problems),
+        (None | Some(Command::Run), Ok(configuration)) => start(&selection, configuration),
+        (Some(Command::Operate(command)), Ok(configuration)) => {
+            command::run(&command, &configuration.settings().hub.state_dir)
+        }
     }
 }
 
@@ -47,40 +45,6 @@ fn start(selection: &Selection, configuration: Configuration) -> Exit {
         }
         Err(problems) => refuse(&problems),
     }
-}
-
-fn examine(selection: &Selection, configuration: &Configuration) -> Exit {
-    let _log = match logging::install(configuration) {
-        Ok(log) => log,
-        Err(problem) => return refuse(&problem.into()),
-    };
-    let catalogue = selection.catalogue(configuration);
-    let mut exit = Exit::Clean;
-    for problem in &catalogue.problems {
-        complain(problem);
-        exit = Exit::Plugin;
-    }
-    match selection.plan(configuration, &catalogue) {
-        Err(problems) => {
-            exit = refuse(&problems);
-        }
-        Ok(plan) => {
-            // A reader that went away, as in `fedmsg-hub check | head`, is no failure of the check.
-            drop(check::describe(&mut anstream::stdout().lock(), configuration, &catalogue, &plan));
-            for finding in check::findings(configuration, &plan) {
-                complain(&finding);
-                if finding.severity == Severity::Error && exit == Exit::Clean {
-                    exit = Exit::Config;
-                }
-            }
-        }
-    }
-    if catalogue.consumers.is_empty() {
-        let folders = selection.plugin_folders(configuration);
-        let searched: Vec<_> = folders.iter().map(|folder| Path::display(folder).to_string()).collect();
-        complain(&format!("warning: no plugin was found in {}", searched.join(", ")));
-    }
-    exit
 }
 
 /// Says what is wrong with the configuration, on standard error: the log may not be set up yet.

@@ -24,6 +24,8 @@ pub struct Installed {
     pub library: Arc<Path>,
     /// The version of the library.
     pub version: String,
+    /// The version of the plugin API that it is built for.
+    pub api_version: String,
     /// Which loading of the library it comes from: another number is another library.
     pub image: u64,
 }
@@ -163,8 +165,11 @@ impl Catalogue {
             let other = there.name.clone();
             return Err(CatalogueProblem::SameKey { name, other, key, library });
         }
-        let (version, image, declared) = (of.version().to_owned(), of.image(), declared.clone());
-        self.consumers.insert(name.clone(), Installed { name, key, declared, library, version, image });
+        let (version, api_version) = (of.version().to_owned(), of.api_version().to_owned());
+        let (image, declared) = (of.image(), declared.clone());
+        let installed =
+            Installed { name: Arc::clone(&name), key, declared, library, version, api_version, image };
+        self.consumers.insert(name, installed);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::check::Check;
 use crate::command::Operate;
 use crate::exit;
 
@@ -43,9 +44,8 @@ pub enum Command {
     /// Run the hub (the default).
     #[command(after_help = "Example:\n  fedmsg-hub run --plugin-dir target/release")]
     Run,
-    /// Load everything, connect to nothing, and say what would run.
-    #[command(after_help = "Example:\n  fedmsg-hub check --config /etc/fedmsg/hub.toml")]
-    Check,
+    /// Find what is wrong, say what mends it, and what would run.
+    Check(Check),
     /// What operators do, on a running hub or a stopped one.
     #[command(flatten)]
     Operate(Operate),

@@ -28,6 +28,8 @@ pub enum Exit {
     Silent = 9,
     /// The hub runs and is not ready; for `status`.
     Unready = 10,
+    /// There are warnings and no error; for `check --strict`.
+    Warned = 11,
     /// Ctrl-C ended a command that could say how far it was.
     Interrupted = 130,
 }
@@ -46,6 +48,7 @@ Exit codes:
   8  no hub runs, and the command needs one
   9  the hub is there, and does not answer
   10  for `status`: the hub runs and is not ready
+  11  for `check --strict`: there are warnings, and no error
   130  ended by Ctrl-C";
 
 impl From<Exit> for ExitCode {

@@ -18,6 +18,7 @@ mod monitoring;
 mod origin;
 mod problem;
 mod schema;
+mod secret;
 mod sources;
 mod tree;
 
@@ -83,6 +84,12 @@ impl Configuration {
     /// The files that were read, in the order in which they were merged.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
+    }
+
+    /// Where the key or table at `path` was written; [`Origin::Default`] if nobody wrote it.
+    #[must_use]
+    pub fn origin(&self, path: &[&str]) -> Origin {
+        self.origins.written(path).unwrap_or(Origin::Default)
     }
 
     /// Says of the key at `path` that `message`, with the place where the key was written.

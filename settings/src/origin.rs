@@ -45,12 +45,13 @@ impl Origins {
         self.0.extend(later.0);
     }
 
+    /// The origin of `path`, if it was written.
+    pub(crate) fn written(&self, path: &[&str]) -> Option<Origin> {
+        self.0.get(&path.iter().map(|name| (*name).to_owned()).collect::<KeyPath>()).cloned()
+    }
+
     /// The origin of `path`; of the nearest table around it where it was not written itself.
     pub(crate) fn of(&self, path: &[&str]) -> Origin {
-        (1..=path.len())
-            .rev()
-            .find_map(|n| self.0.get(&path[..n].iter().map(|s| (*s).to_owned()).collect::<KeyPath>()))
-            .cloned()
-            .unwrap_or(Origin::Default)
+        (1..=path.len()).rev().find_map(|n| self.written(&path[..n])).unwrap_or(Origin::Default)
     }
 }

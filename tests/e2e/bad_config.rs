@@ -105,17 +105,15 @@ fn an_unknown_argument_is_a_usage_error() {
 }
 
 #[test]
-fn check_says_what_would_run_and_connects_to_nothing() {
+fn check_says_what_would_run() {
     let scratch = Scratch::new();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let check = Hub::builder(&scratch)
         .plugin("dummy")
         .plugin("relay")
-        .config(&format!(
-            "endpoints.relay_inbound = \"tcp://{}\"\nendpoints.bodhi = \"tcp://bodhi.example.org:3000\"\n
+        .config(
+            "endpoints.relay_inbound = \"tcp://127.0.0.1:*\"\nendpoints.bodhi = \"tcp://bodhi.example.org:3000\"\n
              fedmsg.consumers.relay.enabled = true",
-            taken.local_addr().unwrap()
-        ))
+        )
         .arguments(&["check"])
         .run();
     assert_eq!(check.status.code(), Some(0), "{}", check.stderr);
@@ -136,8 +134,8 @@ fn check_finds_a_bad_plugin_and_a_bad_configuration() {
     let text = scratch.write("text", "no library");
     let check = Hub::builder(&scratch).library(&text, "bad.so").arguments(&["check"]).run();
     assert_eq!(check.status.code(), Some(4));
-    assert!(check.stderr.contains("bad.so: is no shared object"), "{}", check.stderr);
+    assert!(check.stdout.contains("bad.so: is no shared object"), "{}", check.stdout);
     let check = Hub::builder(&scratch).name("second").config("x = 1").arguments(&["check"]).run();
     assert_eq!(check.status.code(), Some(3));
-    assert!(check.stderr.contains("second.toml:1: x: unknown key"), "{}", check.stderr);
+    assert!(check.stdout.contains("second.toml:1: x: unknown key"), "{}", check.stdout);
 }

@@ -11,6 +11,7 @@
 //! - `certificates`: those made for development, and what is said of those that are no good
 //! - `import`: a Python configuration made ours, and printed
 //! - `interop`: both ways with the Python fedmsg
+//! - `check`: what `fedmsg-hub check` finds
 //! - `collectd`: what a real collectd makes of our counts
 //! - `irc`: the IRC bot on a real network
 //! - `describe`: what messages say to people, as fedmsg.meta says it
@@ -31,6 +32,7 @@ mod bad_config;
 mod bad_messages;
 mod bad_plugins;
 mod certificates;
+mod check;
 mod collectd;
 mod damage;
 mod delivery;

@@ -1,71 +1,143 @@
-//! `fedmsg-hub check`: says what would run, and what is wrong.
+//! `fedmsg-hub check`: what is wrong, what mends it, and what would run.
+//!
+//! Each module looks at one thing and gives [`Finding`]s; this one has them all look. It changes nothing, and connects to
+//! nothing but the control socket of the hub that runs on the same state directory, unless `--connect` says so.
 
+mod addresses;
+mod endpoints;
 mod finding;
+mod history;
+mod listeners;
+mod machine;
+mod permissions;
+mod plugins;
+mod probe;
+mod report;
 pub mod trust;
 
-use std::io::{self, Write};
+use clap::Args;
+use settings::{Configuration, Problems};
 
-use settings::Configuration;
-
-pub use self::finding::{Finding, Severity};
-use crate::catalogue::Catalogue;
+use self::endpoints::Answers;
+pub use self::finding::{Finding, Kind, Severity};
+use self::history::History;
+pub use self::report::Report;
+use crate::cli::Selection;
+use crate::exit::Exit;
+use crate::logging;
 use crate::plan::Plan;
-use crate::report::{ENABLE, short, topics};
+use crate::report::ENABLE;
 
-/// What somebody has to see to, though the hub would start.
-#[must_use]
-pub fn findings(configuration: &Configuration, plan: &Plan) -> Vec<Finding> {
+/// Find what is wrong, say what mends it, and what would run.
+///
+/// Reads the configuration, loads every plugin, and looks at files, permissions, addresses, limits, clocks and the
+/// journal. Changes nothing, and connects to nothing but the running hub's control socket unless --connect says so. Run
+/// it as the user who runs the hub.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Exit codes:
+  0   all is well, or there are warnings only
+  11  there are warnings, with --strict
+  else as the hub would end: 3 configuration, 4 plugin, 5 address, 7 state directory; 1 anything else
+
+Examples:
+  fedmsg-hub check --config /etc/fedmsg/hub.toml
+  fedmsg-hub check --connect
+  fedmsg-hub check --strict --json | jq -r '.findings[] | .severity + \" \" + .kind + \" \" + .what'")]
+pub struct Check {
+    /// Connect to every endpoint for a moment, too, and see who answers.
+    #[arg(long)]
+    connect: bool,
+    /// Let warnings fail, too: for the CI of a repository of configurations.
+    #[arg(long)]
+    strict: bool,
+    /// Write one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    /// Checks, says what was found, and gives the exit code.
+    #[must_use]
+    pub fn run(&self, selection: &Selection, configuration: Result<Configuration, Problems>) -> Exit {
+        let mut report = Report::default();
+        match configuration {
+            Ok(configuration) => self.examine(selection, &configuration, &mut report),
+            Err(problems) => report.findings.extend(refused(problems)),
+        }
+        report.findings.sort_by_key(|finding| finding.severity);
+        // A reader that went away, as in `fedmsg-hub check | head`, is no failure of the check.
+        drop(if self.json {
+            report.write_json(&mut std::io::stdout().lock())
+        } else {
+            report.write(&mut anstream::stdout().lock())
+        });
+        report.exit(self.strict)
+    }
+
+    fn examine(&self, selection: &Selection, configuration: &Configuration, report: &mut Report) {
+        // What plugins log while they are loaded.
+        let log = logging::install(configuration);
+        let catalogue = selection.catalogue(configuration);
+        report.read(configuration, &catalogue);
+        let (history, found) = History::look(configuration);
+        let hub = history.hub.as_ref().map(|status| status.hub.pid);
+        report.asked(hub);
+        report.findings = plugins::findings(selection, configuration, &catalogue);
+        report.findings.extend(log.as_ref().err().cloned().into_iter().flat_map(|it| refused(it.into())));
+        report.findings.extend(permissions::findings(configuration, &catalogue));
+        report.findings.extend(machine::findings(configuration));
+        match selection.plan(configuration, &catalogue) {
+            Ok(plan) => {
+                report.findings.extend(planned(configuration, &plan));
+                report.findings.extend(addresses::findings(configuration, &plan, hub));
+                report.findings.extend(machine::limits(configuration, &plan));
+                report.findings.extend(history.findings(configuration, &plan));
+                let (answers, found) = if self.connect {
+                    endpoints::connect(configuration, &plan)
+                } else {
+                    (Answers::new(), Vec::new())
+                };
+                report.findings.extend(found);
+                report.would_run(&plan, &answers);
+            }
+            Err(problems) => report.findings.extend(refused(problems)),
+        }
+        report.findings.extend(found);
+    }
+}
+
+/// What keeps the hub from starting.
+fn refused(problems: Problems) -> impl Iterator<Item = Finding> {
+    problems.0.into_iter().map(|problem| {
+        let what = if problem.key.is_empty() {
+            problem.message
+        } else {
+            format!("{}: {}", problem.key, problem.message)
+        };
+        let mend =
+            "the hub does not start with that: correct it; `man fedmsg-hub` and hub.toml have every key";
+        Finding::error(Kind::Configuration, what, mend).at(problem.origin)
+    })
+}
+
+/// What is wrong with trust, and with nobody at work.
+fn planned(configuration: &Configuration, plan: &Plan) -> Vec<Finding> {
     let crypto = &configuration.settings().crypto;
     let mut findings = trust::certificates(crypto, plan.validates());
     findings.extend(trust::policy(crypto, plan));
+    let key = |kind| match kind {
+        Kind::Authority => "ca_cert_location",
+        Kind::SigningKey => "ssldir",
+        _ => "routing_policy",
+    };
+    let at = |finding: Finding| {
+        let origin = configuration.origin(&["crypto", key(finding.kind)]);
+        finding.at(origin)
+    };
+    let mut findings: Vec<_> = findings.into_iter().map(at).collect();
     if plan.consumers.is_empty() {
-        findings.push(Finding::warning("no consumer is enabled: this hub would do no work", ENABLE));
+        let what = "no consumer is enabled: this hub would do no work";
+        findings.push(Finding::warning(Kind::NoConsumer, what, ENABLE));
     }
     findings
-}
-
-/// Writes what is installed and what would run.
-///
-/// # Errors
-/// Writing.
-pub fn describe(
-    out: &mut impl Write,
-    configuration: &Configuration,
-    catalogue: &Catalogue,
-    plan: &Plan,
-) -> io::Result<()> {
-    let files: Vec<_> = configuration.files().map(short).collect();
-    writeln!(
-        out,
-        "configuration: {}",
-        if files.is_empty() { "built-in defaults".to_owned() } else { files.join(", ") }
-    )?;
-    writeln!(out, "consumers:")?;
-    for installed in catalogue.consumers.values() {
-        let planned = plan.consumers.iter().find(|planned| planned.installed.name == installed.name);
-        let (state, more) = match planned {
-            Some(planned) => {
-                let inbound = planned.inbound.iter().map(|name| format!(" inbound {name}"));
-                ("on ", format!("topics [{}]{}", topics(&planned.topics), inbound.collect::<String>()))
-            }
-            None => ("off", format!("switch on with {} = true", installed.key)),
-        };
-        writeln!(
-            out,
-            "  {state} {:<20} {more}  ({} {})",
-            installed.name,
-            short(&installed.library),
-            installed.version
-        )?;
-    }
-    if catalogue.consumers.is_empty() {
-        writeln!(out, "  none installed")?;
-    }
-    writeln!(out, "endpoints:")?;
-    let bound = plan.inbound.iter().map(|endpoint| ("bind     ", endpoint));
-    for (what, endpoint) in bound.chain(plan.subscribed.iter().map(|endpoint| ("subscribe", endpoint))) {
-        let addresses: Vec<_> = endpoint.addresses.iter().map(ToString::to_string).collect();
-        writeln!(out, "  {what} {:<20} {}", endpoint.name, addresses.join(" "))?;
-    }
-    Ok(())
 }

@@ -12,12 +12,15 @@ use jiff::Timestamp;
 use message::Pattern;
 use settings::{CryptoSettings, SigningError};
 
-use super::Finding;
+use super::{Finding, Kind};
 use crate::plan::{Plan, Trust};
 
 /// What to do about a certificate that the hub signs with.
 const RENEW: &str =
     "get a new certificate from the authority, and restart the hub, which reads it at its start";
+
+/// What to do about a file of the authority's.
+const NEW_ONE: &str = "put the authority's new one in its place";
 
 /// What is wrong with the files of `[crypto]`, as far as this hub uses them: to validate, if it does, and to sign.
 #[must_use]
@@ -26,11 +29,15 @@ pub fn certificates(crypto: &CryptoSettings, validates: bool) -> Vec<Finding> {
     if validates {
         match crypto.trust_files().expiries() {
             Ok(expiries) => findings.extend(expiries.iter().flat_map(|expiry| {
-                let ends = ends(expiry, crypto.expiry_warning, "put the authority's new one in its place");
+                let ends = ends(Kind::Authority, expiry, crypto.expiry_warning, NEW_ONE);
                 ends.into_iter().chain(lies_open(&expiry.file))
             })),
             Err(error) => {
-                findings.push(Finding::error(error, "put there, in PEM, what the authority gives out"));
+                findings.push(Finding::error(
+                    Kind::Authority,
+                    error,
+                    "put there, in PEM, what the authority gives out",
+                ));
             }
         }
     }
@@ -52,31 +59,34 @@ fn lies_open(file: &Path) -> Option<Finding> {
     let mode = fs::metadata(file).ok()?.permissions().mode();
     let file = file.display();
     let what = format_args!("{file} can be written by anybody, who can so decide whom this hub trusts");
-    (mode & 0o002 != 0)
-        .then(|| Finding::error(what, format_args!("chmod o-w {file}, and look what stands in it")))
+    (mode & 0o002 != 0).then(|| {
+        Finding::error(Kind::Authority, what, format_args!("chmod o-w {file}, and look what stands in it"))
+    })
 }
 
 /// What is to be told of a certificate that the hub signs with.
 #[must_use]
 pub fn expiry(expiry: &Expiry, warning: Duration) -> Option<Finding> {
-    ends(expiry, warning, RENEW)
+    ends(Kind::SigningKey, expiry, warning, RENEW)
 }
 
-fn ends(expiry: &Expiry, warning: Duration, mend: &str) -> Option<Finding> {
+fn ends(kind: Kind, expiry: &Expiry, warning: Duration, mend: &str) -> Option<Finding> {
     let file = expiry.file.display();
     match expiry.stage(warning) {
         Stage::Valid => None,
         Stage::EndsSoon => {
             let days = expiry.at.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 86_400;
             Some(Finding::warning(
+                kind,
                 format_args!("{file} expires in {days} days, at {}", date(expiry.at)),
                 mend,
             ))
         }
         Stage::Ended => {
-            Some(Finding::error(format_args!("{file} has expired, at {}", date(expiry.at)), mend))
+            Some(Finding::error(kind, format_args!("{file} has expired, at {}", date(expiry.at)), mend))
         }
         Stage::NotYet => Some(Finding::error(
+            kind,
             format_args!("{file} is not valid before {}", date(expiry.from)),
             "look at this machine's clock, or at what made the file",
         )),
@@ -110,14 +120,18 @@ fn unusable(error: &SigningError, is_needed: bool) -> Option<Finding> {
         },
         SigningError::Signer(_) => "put the pair there that is the authority's, in PEM",
     };
-    Some(Finding::error(error, mend))
+    Some(Finding::error(Kind::SigningKey, error, mend))
 }
 
 /// Whether those who go by the same authority believe what is signed here.
 fn not_believed(crypto: &CryptoSettings, signer: &Signer) -> Option<Finding> {
     let reason = signer.rejected_by(&crypto.trust_files()).ok()??;
     let file = signer.expiry().file.display();
-    Some(Finding::error(format_args!("nobody believes what is signed with {file}: {reason}"), RENEW))
+    Some(Finding::error(
+        Kind::SigningKey,
+        format_args!("nobody believes what is signed with {file}: {reason}"),
+        RENEW,
+    ))
 }
 
 /// The rules of the routing policy that cannot do what they are there for.
@@ -132,6 +146,7 @@ pub fn policy(crypto: &CryptoSettings, plan: &Plan) -> Vec<Finding> {
     if !plan.validates() {
         if !rules.is_empty() {
             findings.push(Finding::warning(
+                Kind::RoutingPolicy,
                 "crypto.routing_policy has no effect: no consumer of this hub validates signatures",
                 "set crypto.validate_signatures = true",
             ));
@@ -141,6 +156,7 @@ pub fn policy(crypto: &CryptoSettings, plan: &Plan) -> Vec<Finding> {
     let unused = rules.iter().filter(|rule| !takes_all && topics.iter().all(|topic| topic.excludes(rule)));
     findings.extend(some(unused).map(|rules| {
         Finding::warning(
+            Kind::RoutingPolicy,
             format_args!(
                 "crypto.routing_policy: no consumer that validates takes a topic of these rules: {rules}"
             ),
@@ -150,6 +166,7 @@ pub fn policy(crypto: &CryptoSettings, plan: &Plan) -> Vec<Finding> {
     let unlisted = topics.iter().copied().filter(|topic| rules.iter().all(|rule| rule.excludes(topic)));
     findings.extend(some(unlisted).filter(|_| crypto.routing_nitpicky).map(|topics| {
         Finding::warning(
+            Kind::RoutingPolicy,
             format_args!("crypto.routing_nitpicky: no message can come for consumers' topics {topics}"),
             "add rules for them to crypto.routing_policy",
         )
@@ -162,7 +179,7 @@ fn without_effect(problem: &PolicyProblem) -> Finding {
         PolicyProblem::MatchesNothing { .. } => "remove it",
         PolicyProblem::AllowsNobody { .. } => "name certificates in it, or remove it",
     };
-    Finding::warning(format_args!("crypto.{problem}"), mend)
+    Finding::warning(Kind::RoutingPolicy, format_args!("crypto.{problem}"), mend)
 }
 
 /// The patterns in words; the first of them, where there are many.

@@ -86,6 +86,7 @@ fn planned(tables: &[&str]) -> (Settings, Plan) {
             declared: declared.clone(),
             library: library.path().into(),
             version: String::new(),
+            api_version: String::new(),
             image: library.image(),
         };
         let config = Value::Object(table).to_string();

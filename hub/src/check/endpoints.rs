@@ -1,0 +1,73 @@
+//! `--connect`: what became of asking every endpoint.
+
+use std::collections::BTreeMap;
+
+use bus::{Address, Endpoint};
+use settings::{Configuration, PublishMode};
+
+use super::probe::{self, ProbeError};
+use super::{Finding, Kind, Severity};
+use crate::plan::Plan;
+
+/// Of each address that answered as a publisher does, the version of ZMTP that it speaks.
+pub(super) type Answers = BTreeMap<String, String>;
+
+/// Connects to all that the hub connects to, for a moment.
+pub(super) fn connect(configuration: &Configuration, plan: &Plan) -> (Answers, Vec<Finding>) {
+    let endpoints: Vec<_> =
+        plan.subscribed.iter().cloned().chain(published_to(configuration, plan)).collect();
+    let pairs = || {
+        endpoints
+            .iter()
+            .flat_map(|endpoint| endpoint.addresses.iter().map(move |address| (endpoint, address)))
+    };
+    let addresses: Vec<Address> = pairs().map(|(_, address)| address.clone()).collect();
+    let (mut answers, mut findings) = (Answers::new(), Vec::new());
+    for ((endpoint, address), answer) in pairs().zip(probe::all(&addresses)) {
+        match answer {
+            Ok(greeting) => {
+                let (major, minor) = greeting.version;
+                answers.insert(address.to_string(), format!("ZMTP {major}.{minor}"));
+            }
+            Err(error) => findings.push(finding(configuration, endpoint, address, &error)),
+        }
+    }
+    (answers, findings)
+}
+
+/// Where plugins publish to, if that is elsewhere.
+fn published_to(configuration: &Configuration, plan: &Plan) -> Option<Endpoint> {
+    let settings = configuration.settings();
+    let endpoint = settings.endpoints.endpoint(&settings.publish.endpoint)?;
+    let is_here = plan.inbound.iter().chain(&plan.subscribed).any(|known| known.name == endpoint.name);
+    let is_place = !endpoint.addresses.iter().any(Address::is_wildcard);
+    (settings.publish.mode == PublishMode::Connect && !is_here && is_place).then_some(endpoint)
+}
+
+fn finding(
+    configuration: &Configuration,
+    endpoint: &Endpoint,
+    address: &Address,
+    error: &ProbeError,
+) -> Finding {
+    let name = endpoint.name.as_str();
+    let (kind, mend) = match error {
+        ProbeError::Unresolvable(_) => {
+            (Kind::Unresolvable, "look at how it is spelt, and at this machine's name server")
+        }
+        ProbeError::Unreachable(_) | ProbeError::Silent | ProbeError::TooLong => (
+            Kind::Unreachable,
+            "look at the address, the other machine and the firewall; what this hub itself binds is there when it runs",
+        ),
+        ProbeError::NotZmtp => (Kind::NotABus, "name the port of the publisher"),
+        ProbeError::Mechanism(_) => {
+            (Kind::NotABus, "have the publisher take whoever connects, as fedmsg does")
+        }
+    };
+    // The hub runs without the others, and tries for ever.
+    let is_required = configuration.settings().hub.required_endpoints.iter().any(|required| required == name);
+    let severity = if is_required || kind == Kind::NotABus { Severity::Error } else { Severity::Warning };
+    let what = format!("endpoint {name}, {address}: {error}");
+    let finding = Finding { severity, ..Finding::warning(kind, what, mend) };
+    finding.at(configuration.origin(&["endpoints", name]))
+}

@@ -23,5 +23,6 @@ pub fn commands() -> Vec<Command> {
         tools::logger::Cli::command(),
         tools::replay::Cli::command(),
         tools::tail::Cli::command(),
+        tools::trigger::Cli::command(),
     ]
 }

@@ -4,6 +4,7 @@
 //! it. Signals keep their default effect: Ctrl-C ends a command as it ends any, which a shell reports as 130.
 #![forbid(unsafe_code)]
 
+mod admit;
 pub mod announce;
 pub mod certs;
 pub mod check;
@@ -23,6 +24,7 @@ mod query;
 mod relay;
 pub mod replay;
 pub mod tail;
+pub mod trigger;
 mod view;
 
 pub use import::{ImportError, SyntaxError};

@@ -100,6 +100,25 @@ pub enum Failure {
     /// A message of the past can't be had.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// Commands that were run for messages did not succeed.
+    #[error("{failed} of {runs} runs failed; none was begun for {}", waiting(*.left))]
+    Commands {
+        /// How many.
+        failed: u64,
+        /// Of how many.
+        runs: u64,
+        /// Messages that no command was run for.
+        left: usize,
+    },
+    /// No command was run for some messages, because of a signal.
+    #[error("no command was run for {}", waiting(*.0))]
+    NotRun(usize),
+    /// Commands that ran were ended by a second signal.
+    #[error("commands were ended; none was run for {}", waiting(*.left))]
+    Interrupted {
+        /// Messages that no command was run for.
+        left: usize,
+    },
     /// Standard input or output failed.
     #[error("cannot {action}: {source}")]
     Stream {
@@ -138,7 +157,10 @@ impl Failure {
             | Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => 3,
             Self::NoRelay { .. }
             | Self::Unsent(_)
+            | Self::NotRun(_)
             | Self::Send(SendError::Publish(PublishError::NotConnected(_))) => 6,
+            Self::Commands { .. } => 11,
+            Self::Interrupted { .. } => 130,
             Self::NoReport { .. } | Self::BadReport { .. } | Self::Inactive { .. } => 1,
             Self::Open(_)
             | Self::Send(_)
@@ -150,6 +172,11 @@ impl Failure {
             | Self::Stream { .. } => 1,
         }
     }
+}
+
+/// So many messages.
+fn waiting(messages: usize) -> String {
+    format!("{messages} message{} that waited", if messages == 1 { "" } else { "s" })
 }
 
 /// Ends a command: says what failed, and gives the exit code.

@@ -27,7 +27,7 @@ pub struct RelayOptions {
     pub configuration: ConfigurationOptions,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(duration).map_err(|_| "a time to wait can't be negative".to_owned())
 }

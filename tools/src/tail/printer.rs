@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
-use bus::{Frames, Incoming};
-use crypto::{Reason, Validator, Verdict};
-use message::{Envelope, EnvelopeError, Topic, TopicError};
+use bus::Incoming;
+use crypto::Validator;
+use message::Topic;
 
+use crate::admit::{Unfit, admit};
 use crate::filter::Filter;
 use crate::view::{ShowError, View};
 
@@ -23,18 +24,8 @@ pub(super) struct Printer<W> {
 /// Why a message is noted on standard error and not printed.
 #[derive(Debug, thiserror::Error)]
 enum Unprintable {
-    #[error("{count} frames ({bytes} bytes) are no message, which has two")]
-    Frames { count: usize, bytes: usize },
     #[error(transparent)]
-    Topic(#[from] TopicError),
-    #[error("topic {0:?}: {1}")]
-    Filter(Topic, Box<fancy_regex::Error>),
-    #[error("topic {0:?}: {1}")]
-    Body(Topic, EnvelopeError),
-    #[error("topic {0:?}: not signed")]
-    Unsigned(Topic),
-    #[error("topic {0:?}: {1}")]
-    Signature(Topic, Reason),
+    Unfit(#[from] Unfit),
     #[error("topic {0:?}: {1}")]
     Form(Topic, ShowError),
 }
@@ -68,27 +59,8 @@ impl<W: Write> Printer<W> {
 
     /// What to print; `None` for a message that is not to be seen.
     fn text(&self, incoming: &Incoming) -> Result<Option<String>, Unprintable> {
-        let (topic, body) = match &incoming.frames {
-            Frames::Message { topic, body } => (topic, body),
-            Frames::Malformed { count, bytes } => {
-                return Err(Unprintable::Frames { count: *count, bytes: *bytes });
-            }
-        };
-        let topic = Topic::from_frame(topic)?;
-        match self.filter.shows(&topic) {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => return Err(Unprintable::Filter(topic, Box::new(error))),
-        }
-        let envelope = match Envelope::parse(body) {
-            Ok(envelope) => envelope,
-            Err(error) => return Err(Unprintable::Body(topic, error)),
-        };
-        match self.validator.as_ref().map(|validator| validator.validate(&topic, &envelope)) {
-            None | Some(Verdict::Valid { .. }) => {}
-            Some(Verdict::Unsigned) => return Err(Unprintable::Unsigned(topic)),
-            Some(Verdict::Invalid { reason, .. }) => return Err(Unprintable::Signature(topic, reason)),
-        }
+        let admitted = admit(&incoming.frames, &self.filter, self.validator.as_ref())?;
+        let Some((topic, envelope)) = admitted else { return Ok(None) };
         if self.filter.wants_description()
             && !self.filter.shows_what_concerns(&self.view.describe(&topic, &envelope))
         {
@@ -103,6 +75,7 @@ impl<W: Write> Printer<W> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use bus::Frames;
     use bytes::Bytes;
     use fancy_regex::Regex;
     use jiff::tz::TimeZone;

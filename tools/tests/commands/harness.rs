@@ -26,6 +26,7 @@ pub(crate) const CONFIG: &str = env!("CARGO_BIN_EXE_fedmsg-config");
 pub(crate) const LOGGER: &str = env!("CARGO_BIN_EXE_fedmsg-logger");
 pub(crate) const REPLAY: &str = env!("CARGO_BIN_EXE_fedmsg-dg-replay");
 pub(crate) const TAIL: &str = env!("CARGO_BIN_EXE_fedmsg-tail");
+pub(crate) const TRIGGER: &str = env!("CARGO_BIN_EXE_fedmsg-trigger");
 
 /// A relay's two endpoints, as addresses that nobody has to be at.
 pub(crate) struct Bus {

@@ -9,3 +9,4 @@ mod harness;
 mod logger;
 mod replay;
 mod tail;
+mod trigger;

@@ -80,6 +80,11 @@ need_cargo_tool() {
     cargo install "$tool" --version "$version" --locked --quiet --root target/cargo
 }
 
+# A real name server, whose records the tests change.
+need_name_server() {
+    [ -x /usr/sbin/dnsmasq ] || install_package dnsmasq-base "endpoints from DNS are tested with a real name server"
+}
+
 # A real IRC server with mode +c, TLS and SASL, and services to log in to.
 need_irc_network() {
     [ -x /usr/sbin/inspircd ] || install_package inspircd "the IRC bot is tested on a real server"

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// A ZeroMQ address: `tcp://host:port`, `ipc://path` or `inproc://name`.
+/// Where a socket binds or connects: `tcp://host:port`, `ipc://path` or `inproc://name`, all as in ZeroMQ; or where to look
+/// that up: `srv://name`.
 ///
 /// A TCP host is an IPv4 address, an IPv6 address in brackets, a host name or, to bind, `*` (every IPv4
 /// interface, as in Python fedmsg; `[::]` is every interface of both families). A port to bind may be `*`:
@@ -26,6 +27,9 @@ pub enum Address {
     Ipc(String),
     /// `inproc://name`: sockets of the same [`crate::Context`].
     Inproc(String),
+    /// `srv://name`: every `tcp://target:port` of the DNS records SRV of `_fedmsg._tcp.name`, whatever their priorities
+    /// (`srv_endpoints` in `fedmsg/config.py`). To subscribe to only.
+    Srv(String),
 }
 
 /// The host of a TCP address.
@@ -53,7 +57,7 @@ pub struct AddressError {
 enum Fault {
     #[error("the transport is missing; write `tcp://{0}` or `ipc://{0}`")]
     NoTransport(String),
-    #[error("unknown transport `{0}`; use tcp, ipc or inproc")]
+    #[error("unknown transport `{0}`; use tcp, ipc, inproc or srv")]
     UnknownTransport(String),
     #[error("the port is missing; write `tcp://{0}:PORT`")]
     NoPort(String),
@@ -71,6 +75,8 @@ enum Fault {
     LongPath(usize),
     #[error("the name is missing; write `inproc://NAME`")]
     NoName,
+    #[error("`{0}` is no domain; write `srv://relay.example.org`: DNS knows the ports")]
+    BadDomain(String),
     #[error("a NUL character cannot be part of an address")]
     Nul,
 }
@@ -84,8 +90,13 @@ impl Address {
         match self {
             Self::Tcp { host, port } => *host == Host::Any || port.is_none(),
             Self::Ipc(path) => path == "*",
-            Self::Inproc(_) => false,
+            Self::Inproc(_) | Self::Srv(_) => false,
         }
+    }
+
+    /// Whether it is looked up to learn the places, so that one can subscribe to it, but neither bind it nor publish to it.
+    pub fn is_service(&self) -> bool {
+        matches!(self, Self::Srv(_))
     }
 }
 
@@ -109,6 +120,8 @@ fn parse(text: &str) -> Result<Address, Fault> {
         "ipc" => Ok(Address::Ipc(rest.to_owned())),
         "inproc" if rest.is_empty() => Err(Fault::NoName),
         "inproc" => Ok(Address::Inproc(rest.to_owned())),
+        "srv" if is_name(rest) => Ok(Address::Srv(rest.to_owned())),
+        "srv" => Err(Fault::BadDomain(rest.to_owned())),
         _ => Err(Fault::UnknownTransport(transport.to_owned())),
     }
 }
@@ -158,11 +171,14 @@ fn parse_host(host: &str) -> Result<Host, Fault> {
     if let Ok(address) = host.parse() {
         return Ok(Host::V4(address));
     }
-    let is_name = host.len() <= 253
-        && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
+    if is_name(host) { Ok(Host::Name(host.to_owned())) } else { Err(bad()) }
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() <= 253
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
         // Four numbers are meant as an IPv4 address, and one that failed to parse must not go to the resolver.
-        && !host.chars().all(|c| c.is_ascii_digit() || c == '.');
-    if is_name { Ok(Host::Name(host.to_owned())) } else { Err(bad()) }
+        && !text.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 impl fmt::Display for Address {
@@ -172,6 +188,7 @@ impl fmt::Display for Address {
             Self::Tcp { host, port: None } => write!(f, "tcp://{host}:*"),
             Self::Ipc(path) => write!(f, "ipc://{path}"),
             Self::Inproc(name) => write!(f, "inproc://{name}"),
+            Self::Srv(name) => write!(f, "srv://{name}"),
         }
     }
 }
@@ -219,6 +236,7 @@ mod tests {
             "ipc:///run/fedmsg/hub.sock",
             "ipc://@abstract",
             "inproc://test",
+            "srv://relay.example.org",
         ] {
             assert_eq!(text.parse::<Address>().map(|a| a.to_string()), Ok(text.to_owned()));
         }
@@ -228,7 +246,7 @@ mod tests {
     fn an_error_names_the_address_and_the_mend() {
         for (text, mend) in [
             ("127.0.0.1:2003", "write `tcp://127.0.0.1:2003`"),
-            ("udp://127.0.0.1:2003", "unknown transport `udp`; use tcp, ipc or inproc"),
+            ("udp://127.0.0.1:2003", "unknown transport `udp`; use tcp, ipc, inproc or srv"),
             ("tcp://127.0.0.1", "write `tcp://127.0.0.1:PORT`"),
             ("tcp://[::1]", "write `tcp://[::1]:PORT`"),
             ("tcp://hub:", "write `tcp://hub:PORT`"),
@@ -242,6 +260,9 @@ mod tests {
             ("tcp://a b:9", "is no IPv4 address"),
             ("ipc://", "the path is missing"),
             ("inproc://", "the name is missing"),
+            ("srv://", "is no domain"),
+            ("srv://hub:4001", "DNS knows the ports"),
+            ("srv://10.0.0.1", "is no domain"),
             ("ipc://a\0b", "NUL"),
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();

@@ -17,6 +17,9 @@ pub(crate) fn bind(
     endpoint: &EndpointName,
     address: &Address,
 ) -> Result<Address, BusError> {
+    if address.is_service() {
+        return Err(BusError::Service { endpoint: endpoint.clone(), address: address.clone() });
+    }
     try_bind(socket, address).map_err(|source| BusError::Bind {
         endpoint: endpoint.clone(),
         address: address.clone(),
@@ -48,7 +51,7 @@ fn try_bind(socket: &zmq::Socket, address: &Address) -> io::Result<Address> {
             socket.bind(&address.to_string())?;
             bound(socket)
         }
-        Address::Inproc(_) => {
+        Address::Inproc(_) | Address::Srv(_) => {
             socket.bind(&address.to_string())?;
             Ok(address.clone())
         }

@@ -47,7 +47,7 @@ impl Context {
     /// Returns before it is connected: see [`crate::Publish::wait_for_subscriber`].
     ///
     /// # Errors
-    /// [`BusError::NoAddress`] and [`BusError::Wildcard`].
+    /// [`BusError::NoAddress`], [`BusError::Wildcard`] and [`BusError::Service`].
     pub fn connect_publisher(&self, endpoint: &Endpoint) -> Result<Publisher, BusError> {
         Publisher::connect(&self.zmq, &self.options, endpoint)
     }

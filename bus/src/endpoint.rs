@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for EndpointName {
 pub struct Endpoint {
     /// What its messages are known by.
     pub name: EndpointName,
-    /// A subscriber connects to all of them; a publisher binds the first free one.
+    /// A subscriber connects to all of them, each once; a publisher binds the first free one.
     pub addresses: Vec<Address>,
 }
 

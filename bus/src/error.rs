@@ -47,6 +47,16 @@ pub enum BusError {
         /// The address of it.
         address: Address,
     },
+    /// A service is there to be subscribed to.
+    #[error(
+        "cannot bind or publish to {address} of endpoint `{endpoint}`: srv:// is only for subscribing; write `tcp://HOST:PORT`"
+    )]
+    Service {
+        /// The endpoint.
+        endpoint: EndpointName,
+        /// The address of it.
+        address: Address,
+    },
     /// The endpoint is open already.
     #[error("endpoint `{0}` is open already; disconnect it first")]
     AlreadyOpen(EndpointName),

@@ -13,6 +13,7 @@ mod endpoint;
 mod error;
 pub mod memory;
 mod monitor;
+mod name_server;
 mod options;
 mod publisher;
 mod report;

@@ -1,5 +1,6 @@
 //! The socket options of hub.toml's `[zmq]` table and how they land on a socket.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as human;
@@ -45,6 +46,11 @@ pub struct Options {
     pub heartbeat_ivl: Duration,
     /// Bytes of the largest frame a peer may send; a larger one ends its connection.
     pub max_message_size: u64,
+    /// The name server that knows the services (`srv://`) and the hosts of their targets; those of the system if none.
+    ///
+    /// Written as `"192.0.2.53"` or `"127.0.0.1:8600"`; `""` is none.
+    #[serde(with = "crate::name_server")]
+    pub dns_server: Option<SocketAddr>,
 }
 
 impl Default for Options {
@@ -62,13 +68,32 @@ impl Default for Options {
             reconnect_ivl_max: Duration::from_secs(1),
             heartbeat_ivl: Duration::ZERO,
             max_message_size: 256 * 1024 * 1024,
+            dns_server: None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_name_server_is_an_address_with_or_without_a_port_or_none() {
+        for (text, written) in [
+            ("", ""),
+            ("192.0.2.53", "192.0.2.53:53"),
+            ("127.0.0.1:8600", "127.0.0.1:8600"),
+            ("2001:db8::53", "[2001:db8::53]:53"),
+            ("[::1]:5353", "[::1]:5353"),
+        ] {
+            let options: Options = serde_json::from_value(json!({ "dns_server": text })).unwrap();
+            assert_eq!(serde_json::to_value(&options).unwrap()["dns_server"], written);
+        }
+        let error = serde_json::from_value::<Options>(json!({ "dns_server": "ns1:53" })).unwrap_err();
+        assert!(error.to_string().contains("`ns1:53` is no address such as `192.0.2.53`"), "{error}");
+    }
 
     #[test]
     fn durations_are_written_for_people_and_what_is_left_out_is_the_default() {

@@ -79,6 +79,9 @@ impl Publisher {
         if let Some(address) = endpoint.addresses.iter().find(|address| address.is_wildcard()) {
             return Err(BusError::Wildcard { endpoint: endpoint.name.clone(), address: address.clone() });
         }
+        if let Some(address) = endpoint.addresses.iter().find(|address| address.is_service()) {
+            return Err(BusError::Service { endpoint: endpoint.name.clone(), address: address.clone() });
+        }
         let mut publisher = Self::new(zmq, options, false)?;
         for address in &endpoint.addresses {
             publisher.connect_to(address).map_err(BusError::system("connect"))?;

@@ -73,6 +73,7 @@ mod tests {
             reconnect_ivl_max: Duration::from_millis(1_002),
             heartbeat_ivl: Duration::from_secs(9),
             max_message_size: 12_345,
+            dns_server: None,
         };
         let zmq = zmq::Context::new();
         for (socket, linger) in [(publisher(&zmq, &options), 1_001), (subscriber(&zmq, &options), 0)] {

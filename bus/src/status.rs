@@ -20,14 +20,14 @@ pub struct EndpointStatus {
     pub bytes: u64,
     /// When the last message came, to the batch.
     pub last_message: Option<SystemTime>,
-    /// Each of its addresses.
+    /// Each of its addresses, once; those that a service (`srv://`) has at present, too.
     pub addresses: Vec<AddressStatus>,
 }
 
 /// One address of an endpoint as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressStatus {
-    /// As configured; once bound, with the real port.
+    /// As configured, once bound with the real port; or as found by looking a service up.
     pub address: Address,
     /// Connected or not.
     pub state: State,
@@ -42,8 +42,10 @@ pub struct AddressStatus {
 /// The state of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The host's name is being looked up for the first time.
+    /// The name of the host or of the service is being looked up for the first time.
     Resolving,
+    /// A service that was looked up; what was found are addresses of their own.
+    Found,
     /// The first attempt is under way.
     Connecting,
     /// Connected, and the peer speaks ZeroMQ.
@@ -64,7 +66,7 @@ pub enum State {
 /// Why an address is down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DownReason {
-    /// The host's name does not resolve; the resolver's words.
+    /// The name of the host or of the service does not resolve; the resolver's words.
     Unresolvable(String),
     /// No connection could be made. libzmq does not tell whether refused or timed out.
     Unreachable,
@@ -77,7 +79,7 @@ pub enum DownReason {
 impl fmt::Display for DownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unresolvable(error) => write!(f, "the host name does not resolve ({error})"),
+            Self::Unresolvable(error) => write!(f, "the name does not resolve ({error})"),
             Self::Unreachable => f.write_str("nothing answers there"),
             Self::Lost => f.write_str("the peer went away"),
             Self::Handshake => f.write_str("what answers there broke off ZeroMQ's handshake"),
@@ -144,14 +146,36 @@ impl StatusBoard {
     pub(crate) fn update<R>(
         &self,
         name: &EndpointName,
-        index: usize,
+        address: &Address,
         change: impl FnOnce(&mut AddressStatus) -> R,
     ) -> Option<R> {
         let mut endpoints = self.lock();
-        let address = endpoints.get_mut(name)?.addresses.get_mut(index)?;
-        let result = change(address);
+        let entry = endpoints.get_mut(name)?;
+        let result = change(entry.addresses.iter_mut().find(|status| status.address == *address)?);
         self.0.changed.notify_all();
         Some(result)
+    }
+
+    pub(crate) fn add(&self, name: &EndpointName, address: AddressStatus) {
+        if let Some(entry) = self.lock().get_mut(name) {
+            entry.addresses.push(address);
+        }
+        self.0.changed.notify_all();
+    }
+
+    pub(crate) fn forget(&self, name: &EndpointName, address: &Address) {
+        if let Some(entry) = self.lock().get_mut(name) {
+            entry.addresses.retain(|status| status.address != *address);
+        }
+        self.0.changed.notify_all();
+    }
+
+    /// Shows an address in the state of another that leads to the same place.
+    pub(crate) fn share(&self, name: &EndpointName, from: &Address, to: &Address) {
+        let found = self.update(name, from, |status| (status.state.clone(), status.connected_since));
+        if let Some((state, since)) = found {
+            self.update(name, to, |status| (status.state, status.connected_since) = (state, since));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<EndpointName, Entry>> {

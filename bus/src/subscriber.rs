@@ -1,11 +1,16 @@
 //! The receiving side of the bus over ZeroMQ.
 
 mod bell;
+mod discovery;
+mod dns;
 mod link;
+mod lookup;
 mod resolver;
 mod source;
 mod supervisor;
+mod watched;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -13,9 +18,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use self::bell::Bell;
+use self::discovery::Discovery;
 use self::link::Link;
 use self::source::Source;
-use self::supervisor::{Order, Supervisor, Watched};
+use self::supervisor::Supervisor;
+use self::watched::{Order, Watched};
 use crate::monitor::{CLOSING, Monitor};
 use crate::status::AddressStatus;
 use crate::{
@@ -47,7 +54,7 @@ impl Subscriber {
         let bell = Bell::new().map_err(BusError::system("make a socket pair"))?;
         let status = StatusBoard::default();
         let (sender, orders) = crossbeam_channel::unbounded();
-        let supervisor = Supervisor::start(status.clone(), sender, Arc::clone(&bell))?;
+        let supervisor = Supervisor::start(options.dns_server, status.clone(), sender, Arc::clone(&bell))?;
         Ok(Self {
             sources: Vec::new(),
             supervisor,
@@ -112,18 +119,24 @@ impl Subscriber {
     }
 
     /// Does what the supervisor wants. A place is not left before all that came from there has been taken: libzmq would
-    /// throw it away.
+    /// throw it away. Nor is it connected to again before it is left: libzmq would leave both.
     fn follow_orders(&mut self) -> Result<(), BusError> {
         for order in std::mem::take(&mut self.pending) {
-            match (self.sources.iter().find(|source| source.id == order.endpoint), &order.leave) {
-                (None, _) => {}
-                (Some(source), Some(_)) if !source.is_empty.get() => self.pending.push(order),
-                (Some(source), leave) => {
-                    if let Some(target) = leave {
-                        source.leave(target);
-                    }
-                    source.connect(&order.connect).map_err(BusError::system("connect"))?;
-                }
+            let Some(source) = self.sources.iter().find(|source| source.id == order.endpoint) else {
+                continue;
+            };
+            let is_behind = (self.pending.iter()).any(|first| {
+                first.endpoint == order.endpoint && first.leave.is_some() && first.leave == order.connect
+            });
+            if is_behind || order.leave.is_some() && !source.is_empty.get() {
+                self.pending.push(order);
+                continue;
+            }
+            if let Some(target) = &order.leave {
+                source.leave(target);
+            }
+            if let Some(target) = &order.connect {
+                source.connect(target).map_err(BusError::system("connect"))?;
             }
         }
         Ok(())
@@ -163,9 +176,9 @@ impl Subscriber {
         mut source: Source,
         monitor: Option<Monitor>,
         is_bound: bool,
-        placed: Result<(T, Vec<Link>), BusError>,
+        placed: Result<(T, Vec<Link>, Vec<Discovery>), BusError>,
     ) -> Result<T, BusError> {
-        let (value, links) = match placed {
+        let (value, links, discoveries) = match placed {
             Ok(placed) => placed,
             Err(error) => {
                 drop(source);
@@ -175,21 +188,17 @@ impl Subscriber {
                 return Err(error);
             }
         };
-        let states = links.iter().map(|link| {
-            let state = match (&link.address, &link.target) {
-                _ if is_bound => State::Bound,
-                (Address::Inproc(_), _) => State::Connected,
-                (_, Some(_)) => State::Connecting,
-                (_, None) => State::Resolving,
-            };
-            AddressStatus::new(link.address.clone(), state)
+        let places = links.iter().map(|link| match is_bound {
+            true => AddressStatus::new(link.address.clone(), State::Bound),
+            false => link.status(),
         });
-        source.traffic = self.status.insert(&source.name, states.collect());
+        let services = discoveries.iter().map(|it| AddressStatus::new(it.address.clone(), State::Resolving));
+        source.traffic = self.status.insert(&source.name, places.chain(services).collect());
         if let Some(monitor) = monitor {
             let (closed, is_closed) = crossbeam_channel::bounded(1);
             source.is_closed = is_closed;
             let (id, name) = (source.id, source.name.clone());
-            self.supervisor.watch(Watched { id, name, monitor, links, is_bound, closed });
+            self.supervisor.watch(Watched { id, name, monitor, links, discoveries, is_bound, closed });
         }
         self.sources.push(source);
         Ok(value)
@@ -217,10 +226,15 @@ impl Subscribe for Subscriber {
             return Err(BusError::Wildcard { endpoint: endpoint.name.clone(), address: address.clone() });
         }
         let (source, monitor) = self.open(endpoint, prefixes)?;
-        let links = links(&endpoint.addresses);
+        let now = Instant::now();
+        let mut seen = BTreeSet::new();
+        let (services, places): (Vec<&Address>, Vec<_>) =
+            endpoint.addresses.iter().filter(|address| seen.insert(*address)).partition(|it| it.is_service());
+        let discoveries = services.into_iter().filter_map(|address| Discovery::new(address, now)).collect();
+        let links: Vec<_> = places.into_iter().map(|address| Link::new(address.clone(), now)).collect();
         let connected = (links.iter().filter_map(|link| link.target.as_ref()))
             .try_for_each(|target| source.connect(target))
-            .map(|()| ((), links));
+            .map(|()| ((), links, discoveries));
         self.settle(source, monitor, false, connected.map_err(BusError::system("connect")))
     }
 
@@ -229,7 +243,11 @@ impl Subscribe for Subscriber {
         let bound: Result<Vec<_>, _> = (endpoint.addresses.iter())
             .map(|address| bind::bind(&source.socket, &endpoint.name, address))
             .collect();
-        let bound = bound.map(|bound| (bound.clone(), links(&bound)));
+        let now = Instant::now();
+        let bound = bound.map(|bound| {
+            let links = bound.iter().map(|address| Link::bound(address.clone(), now)).collect();
+            (bound, links, Vec::new())
+        });
         self.settle(source, monitor, true, bound)
     }
 
@@ -268,9 +286,4 @@ impl Subscribe for Subscriber {
     fn status(&self) -> StatusBoard {
         self.status.clone()
     }
-}
-
-fn links(addresses: &[Address]) -> Vec<Link> {
-    let now = Instant::now();
-    addresses.iter().map(|address| Link::new(address.clone(), now)).collect()
 }

@@ -199,7 +199,7 @@ pub struct EndpointStatus {
 /// An address of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressStatus {
-    /// As configured; once bound, with the real port.
+    /// As configured, once bound with the real port; or as found by looking a service up.
     pub address: String,
     /// Connected or not.
     pub state: AddressState,
@@ -219,8 +219,10 @@ pub struct AddressStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AddressState {
-    /// The host's name is being looked up for the first time.
+    /// The name of the host or of the service is being looked up for the first time.
     Resolving,
+    /// A service that was looked up; where it is, are addresses of their own.
+    Found,
     /// The first attempt is under way.
     Connecting,
     /// The peer speaks ZeroMQ.

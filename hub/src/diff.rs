@@ -17,6 +17,7 @@ const LIVE: &[&str] = &[
     "environment",
     "topic_matching",
     "endpoints",
+    "srv_endpoints",
     "publish",
     "crypto",
     "log.level",

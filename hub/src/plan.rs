@@ -104,6 +104,14 @@ impl Plan {
                 }
             }
         }
+        for endpoint in &inbound {
+            for address in endpoint.addresses.iter().filter(|address| address.is_service()) {
+                problems.push(configuration.problem(
+                    &["endpoints", endpoint.name.as_str()],
+                    format!("cannot bind {address}: srv:// is only for subscribing; write `tcp://HOST:PORT`"),
+                ));
+            }
+        }
         let subscribed: Vec<Endpoint> = settings
             .endpoints
             .enabled()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bus::{Endpoints, Options};
+use bus::{Address, Endpoint, Endpoints, Options};
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use message::{Naming, TopicMatching};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub struct Settings {
     pub topic_matching: TopicMatching,
     /// Where the bus is: the addresses of each service, under its name.
     pub endpoints: Endpoints,
+    /// Domains whose publishers DNS knows. Each is an endpoint of that name at `srv://DOMAIN`, as in `fedmsg/config.py`.
+    pub srv_endpoints: Vec<String>,
     /// The options of every ZeroMQ socket.
     pub zmq: Options,
     /// Where messages go that a plugin publishes.
@@ -54,6 +56,7 @@ impl Default for Settings {
             environment,
             topic_matching: TopicMatching::default(),
             endpoints: Endpoints::default(),
+            srv_endpoints: Vec::new(),
             zmq: Options::default(),
             publish: PublishSettings::default(),
             hub: HubSettings::default(),
@@ -191,7 +194,7 @@ pub(crate) fn check(
     let tree = Value::Object(tree.clone());
     let deserializer = serde_path_to_error::Deserializer::new(&tree, &mut track);
     let settings = serde_ignored::deserialize(deserializer, |path| unknown.push(segments(&path)));
-    let settings: Settings = settings.map_err(|error| {
+    let mut settings: Settings = settings.map_err(|error| {
         let path: Vec<String> = track.path().iter().map(ToString::to_string).collect();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         Problem::new(origins.of(&path), path.join("."), error.to_string())
@@ -215,8 +218,38 @@ pub(crate) fn check(
             Problem::unknown("key", key, siblings),
         ));
     }
+    problems.extend(add_services(&mut settings, origins));
     problems.extend(out_of_range(&settings, origins));
     if problems.is_empty() { Ok((settings, tables)) } else { Err(Problems(problems)) }
+}
+
+/// Makes each of `srv_endpoints` an endpoint, unless `[endpoints]` switches that name off.
+fn add_services(settings: &mut Settings, origins: &Origins) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for domain in &settings.srv_endpoints {
+        let address = match format!("srv://{domain}").parse::<Address>() {
+            Ok(address) => address,
+            Err(error) => {
+                problems.push(Problem::new(
+                    origins.of(&["srv_endpoints"]),
+                    "srv_endpoints",
+                    error.to_string(),
+                ));
+                continue;
+            }
+        };
+        let endpoint = Endpoint::new(domain, [address]);
+        match settings.endpoints.endpoint(domain) {
+            Some(other) if other != endpoint => problems.push(Problem::new(
+                origins.of(&["endpoints", domain]),
+                format!("endpoints.{domain}"),
+                "is one of srv_endpoints, too; remove one of the two",
+            )),
+            _ if settings.endpoints.contains_key(domain.as_str()) => {}
+            _ => drop(settings.endpoints.insert(endpoint.name, endpoint.addresses.into())),
+        }
+    }
+    problems
 }
 
 /// Values of the right type that cannot be.

@@ -78,6 +78,17 @@ fn later_layers_win_and_tables_merge_deeply() {
 }
 
 #[test]
+fn each_of_srv_endpoints_is_an_endpoint_that_a_later_layer_may_switch_off() {
+    let scratch = Scratch::new(&[
+        ("etc/hub.toml", "srv_endpoints = [\"a.test\", \"b.test\"]\nhub.required_endpoints = [\"a.test\"]"),
+        ("here/hub.toml", "[endpoints]\n\"b.test\" = []"),
+    ]);
+    let loaded = Configuration::load(&scratch.sources()).unwrap();
+    let enabled: Vec<_> = loaded.settings().endpoints.enabled().collect();
+    assert_eq!(enabled, [bus::Endpoint::new("a.test", ["srv://a.test".parse().unwrap()])]);
+}
+
+#[test]
 fn a_consumer_is_switched_on_by_its_key_and_gets_the_rest_of_its_table() {
     let scratch = Scratch::new(&[(
         "here/hub.toml",
@@ -126,6 +137,11 @@ fn what_is_wrong_is_said_with_file_line_and_key() {
         ("[hub\nmax_body_bytes = 1", "here/hub.toml:1: "),
         ("[hub]\nmax_body_bytes = 1\nmax_body_bytes = 2", "here/hub.toml:3: duplicate key"),
         ("[endpoints]\na = \"tcp://nowhere\"", "here/hub.toml:2: endpoints.a: "),
+        ("\nsrv_endpoints = [\"hub:1\"]", "here/hub.toml:2: srv_endpoints: bad address `srv://hub:1`"),
+        (
+            "srv_endpoints = [\"a.test\"]\nendpoints.\"a.test\" = \"tcp://a.test:1\"",
+            "here/hub.toml:2: endpoints.a.test: is one of srv_endpoints, too; remove one of the two",
+        ),
     ];
     for (text, expected) in cases {
         let scratch = Scratch::new(&[("here/hub.toml", text)]);

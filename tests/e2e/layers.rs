@@ -35,6 +35,7 @@ const FENCED: &[(&str, &str)] = &[
     ("libloading", "plugin-api"),
     ("config", "settings"),
     ("openssl", "crypto"),
+    ("hickory-resolver", "bus"),
 ];
 
 fn packages() -> Vec<Value> {

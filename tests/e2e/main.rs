@@ -13,6 +13,7 @@
 //! - `interop`: both ways with the Python fedmsg
 //! - `check`: what `fedmsg-hub check` finds
 //! - `collectd`: what a real collectd makes of our counts
+//! - `discovery`: publishers that are found by DNS
 //! - `irc`: the IRC bot on a real network
 //! - `describe`: what messages say to people, as fedmsg.meta says it
 //! - `trust`: signatures, from a publisher's key to a consumer's verdict
@@ -37,6 +38,7 @@ mod collectd;
 mod damage;
 mod delivery;
 mod describe;
+mod discovery;
 mod flow;
 mod gateway;
 mod guide;

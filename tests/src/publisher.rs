@@ -53,11 +53,16 @@ impl TestPublisher {
         assert!(self.publisher.wait_for_subscriber(topic.as_bytes(), DEADLINE), "nobody wants {topic}");
     }
 
+    /// Whether somebody has subscribed to the topic.
+    pub fn has_subscriber(&mut self, topic: &str) -> bool {
+        self.publisher.wait_for_subscriber(topic.as_bytes(), Duration::ZERO)
+    }
+
     /// Waits until nobody is subscribed to the topic any more: the hub that was has ended, and the next one that
     /// subscribes is another.
     pub fn wait_until_unsubscribed(&mut self, topic: &str) {
         let start = Instant::now();
-        while self.publisher.wait_for_subscriber(topic.as_bytes(), Duration::ZERO) {
+        while self.has_subscriber(topic) {
             assert!(start.elapsed() < DEADLINE, "somebody still wants {topic}");
             std::thread::yield_now();
         }

@@ -153,8 +153,10 @@ impl Failure {
             | Self::NoMonitoring
             | Self::NoEndpoint { .. }
             | Self::Open(OpenError::NoEndpoint(_) | OpenError::Signing(_))
-            | Self::Open(OpenError::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }))
-            | Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => 3,
+            | Self::Open(OpenError::Bus(
+                BusError::NoAddress(_) | BusError::Wildcard { .. } | BusError::Service { .. },
+            ))
+            | Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. } | BusError::Service { .. }) => 3,
             Self::NoRelay { .. }
             | Self::Unsent(_)
             | Self::NotRun(_)

@@ -1,13 +1,12 @@
-//! One configured address of an endpoint and where it leads to at present: pure bookkeeping, no sockets.
+//! One place of an endpoint, configured or found, and where it leads to at present: pure bookkeeping, no sockets.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::{Address, Host};
-
-/// The wait until a name is looked up again; it doubles up to the second.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+use super::lookup::Lookup;
+use super::resolver::Question;
+use crate::status::AddressStatus;
+use crate::{Address, Host, State};
 
 /// libzmq gives a connection up for good when the peer breaks its protocol, be it by a message over the limit; else it
 /// says at once that it retries. After this time without a word it is made to.
@@ -19,9 +18,12 @@ pub(super) struct Link {
     pub(super) address: Address,
     /// What libzmq is connected, or trying to connect, to.
     pub(super) target: Option<Target>,
+    /// Whether a service has led here, and no configuration.
+    pub(super) is_found: bool,
+    /// Whether the service no longer leads here.
+    pub(super) is_leaving: bool,
     alternatives: Vec<SocketAddr>,
     lookup: Lookup,
-    lookups: u32,
     /// When libzmq will count as having given up.
     given_up: Option<Instant>,
 }
@@ -33,43 +35,56 @@ pub(super) struct Target {
     pub(super) is_ipv6: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lookup {
-    Idle,
-    Due(Instant),
-    UnderWay,
-}
-
 impl Link {
     pub(super) fn new(address: Address, now: Instant) -> Self {
         let target = Target::literal(&address);
-        let lookup = if target.is_some() { Lookup::Idle } else { Lookup::Due(now) };
-        Self { address, target, alternatives: Vec::new(), lookup, lookups: 0, given_up: None }
+        let lookup = if target.is_some() { Lookup::idle() } else { Lookup::at(now) };
+        Self {
+            address,
+            target,
+            is_found: false,
+            is_leaving: false,
+            alternatives: Vec::new(),
+            lookup,
+            given_up: None,
+        }
+    }
+
+    /// An address that is bound: there is nothing to look up.
+    pub(super) fn bound(address: Address, now: Instant) -> Self {
+        Self { lookup: Lookup::idle(), ..Self::new(address, now) }
+    }
+
+    /// An address that a service has led to.
+    pub(super) fn found(address: Address, now: Instant) -> Self {
+        Self { is_found: true, ..Self::new(address, now) }
     }
 
     /// When there is something to do next.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.lookup_due().into_iter().chain(self.given_up).min()
+        self.lookup.due().into_iter().chain(self.given_up).min()
     }
 
-    fn lookup_due(&self) -> Option<Instant> {
-        match self.lookup {
-            Lookup::Due(at) => Some(at),
-            Lookup::Idle | Lookup::UnderWay => None,
-        }
+    /// What to look up, once it is due.
+    pub(super) fn take_lookup(&mut self, now: Instant) -> Option<Question> {
+        let Address::Tcp { host: Host::Name(name), port: Some(port) } = &self.address else { return None };
+        let question = if self.is_found { Question::FoundHost } else { Question::Host };
+        self.lookup.take(now).then(|| question(name.clone(), *port))
     }
 
-    /// The name and port to look up, once it is due.
-    pub(super) fn take_lookup(&mut self, now: Instant) -> Option<(String, u16)> {
-        let (Some(at), Address::Tcp { host: Host::Name(name), port: Some(port) }) =
-            (self.lookup_due(), &self.address)
-        else {
-            return None;
+    /// What is to be shown of it at first.
+    pub(super) fn status(&self) -> AddressStatus {
+        let state = match (&self.address, &self.target) {
+            (Address::Inproc(_), _) => State::Connected,
+            (_, Some(_)) => State::Connecting,
+            (_, None) => State::Resolving,
         };
-        (at <= now).then(|| {
-            self.lookup = Lookup::UnderWay;
-            (name.clone(), *port)
-        })
+        AddressStatus::new(self.address.clone(), state)
+    }
+
+    /// Whether it is not yet known where it leads to, and may soon be.
+    pub(super) fn is_new(&self) -> bool {
+        self.target.is_none() && self.lookup.is_first()
     }
 
     /// The target that must be connected again, because libzmq no longer tries.
@@ -80,16 +95,14 @@ impl Link {
 
     /// The name was found: where to connect instead of the present target, if elsewhere.
     pub(super) fn resolved(&mut self, found: &[SocketAddr]) -> Option<Target> {
-        self.lookup = Lookup::Idle;
+        self.lookup.rest();
         self.alternatives = found.iter().rev().copied().collect();
         self.next_alternative().filter(|next| self.target.as_ref() != Some(next))
     }
 
     /// The name was not found: how long until the next try.
     pub(super) fn unresolved(&mut self, now: Instant) -> Duration {
-        let wait = self.wait();
-        self.lookup = Lookup::Due(now + wait);
-        wait
+        self.lookup.retry(now)
     }
 
     /// The connection broke, or its handshake did.
@@ -101,33 +114,23 @@ impl Link {
     pub(super) fn retried(&mut self, now: Instant) -> Option<Target> {
         self.given_up = None;
         let is_name = matches!(self.address, Address::Tcp { host: Host::Name(_), .. });
-        if !is_name || self.lookup == Lookup::UnderWay {
+        if !is_name || self.lookup.is_under_way() {
             return None;
         }
         let next = self.next_alternative();
-        if next.is_none() && self.lookup == Lookup::Idle {
-            self.lookup = Lookup::Due(now + self.wait());
+        if next.is_none() && self.lookup.due().is_none() {
+            self.lookup.retry(now);
         }
         next
     }
 
     pub(super) fn connected(&mut self) {
-        self.lookups = 0;
         self.given_up = None;
-        if self.lookup != Lookup::UnderWay {
-            self.lookup = Lookup::Idle;
-        }
+        self.lookup.succeeded();
     }
 
     fn next_alternative(&mut self) -> Option<Target> {
         self.alternatives.pop().map(Target::from)
-    }
-
-    /// Doubling, and spread by a quarter so that many names do not beat in step.
-    fn wait(&mut self) -> Duration {
-        let wait = FIRST_WAIT.saturating_mul(1 << self.lookups.min(16)).min(LONGEST_WAIT);
-        self.lookups += 1;
-        wait.mul_f64(0.75 + 0.5 * fastrand::f64())
     }
 }
 
@@ -177,7 +180,7 @@ mod tests {
     fn each_address_of_a_name_is_tried_before_it_is_looked_up_again() {
         let now = Instant::now();
         let mut link = link("tcp://hub:1", now);
-        assert_eq!(link.take_lookup(now), Some(("hub".to_owned(), 1)));
+        assert_eq!(link.take_lookup(now), Some(Question::Host("hub".to_owned(), 1)));
         assert_eq!(link.take_lookup(now), None);
 
         link.target = link.resolved(&found(&["10.0.0.1:1", "[fd00::1]:1"]));
@@ -209,18 +212,5 @@ mod tests {
         let later = link.due().unwrap();
         assert_eq!(text(link.take_given_up(later)).as_deref(), Some("tcp://127.0.0.1:1"));
         assert_eq!(link.due(), None);
-    }
-
-    #[test]
-    fn waits_double_to_a_limit_and_begin_anew_after_a_connection() {
-        let now = Instant::now();
-        let mut link = link("tcp://hub:1", now);
-        let waits: Vec<_> = (0..40).map(|_| link.unresolved(now)).collect();
-        assert!(waits[0] < Duration::from_millis(626));
-        assert!(waits[3] > waits[0] * 2);
-        assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(75)));
-        assert!(waits[39] >= Duration::from_secs(45));
-        link.connected();
-        assert!(link.unresolved(now) < Duration::from_millis(626));
     }
 }

@@ -5,45 +5,26 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
-use tracing::{debug, info, warn};
+use tracing::warn;
 use zmq::SocketEvent;
 
 use super::bell::Bell;
-use super::link::{Link, Target};
-use super::resolver::Resolver;
+use super::resolver::{Answer, Resolver};
+use super::watched::{Order, Watched};
 use crate::deadline::Deadline;
-use crate::monitor::{CLOSING, Monitor};
+use crate::monitor::CLOSING;
 use crate::socket::millis;
-use crate::{Address, BusError, DownReason, EndpointName, State, StatusBoard};
-
-/// What the supervisor wants done to the socket of an endpoint.
-pub(super) struct Order {
-    pub(super) endpoint: u64,
-    /// Where it shall leave, if it is there.
-    pub(super) leave: Option<Target>,
-    pub(super) connect: Target,
-}
-
-/// An endpoint to look after, from before it connects or binds until its socket is closed.
-pub(super) struct Watched {
-    pub(super) id: u64,
-    pub(super) name: EndpointName,
-    pub(super) monitor: Monitor,
-    pub(super) links: Vec<Link>,
-    pub(super) is_bound: bool,
-    /// Told when libzmq has closed the socket.
-    pub(super) closed: Sender<()>,
-}
+use crate::{Address, BusError, StatusBoard};
 
 enum Event {
     Watch(Watched),
-    Resolved {
+    Answered {
         id: u64,
-        index: usize,
-        found: Result<Vec<SocketAddr>, String>,
+        address: Address,
+        answer: Answer,
     },
     /// To end when nothing is left to look after.
     Stop,
@@ -59,6 +40,7 @@ pub(super) struct Supervisor {
 impl Supervisor {
     /// Starts it; orders go to `orders`, each followed by a ring.
     pub(super) fn start(
+        dns_server: Option<SocketAddr>,
         status: StatusBoard,
         orders: Sender<Order>,
         orders_bell: Arc<Bell>,
@@ -71,7 +53,7 @@ impl Supervisor {
             bell: Arc::clone(&bell),
             orders,
             orders_bell,
-            resolver: Resolver::default(),
+            resolver: Resolver::new(dns_server),
             status,
             watched: Vec::new(),
         };
@@ -123,7 +105,7 @@ impl Supervision {
             while let Ok(event) = self.events.try_recv() {
                 match event {
                     Event::Watch(watched) => self.watched.push(watched),
-                    Event::Resolved { id, index, found } => self.resolved(id, index, found),
+                    Event::Answered { id, address, answer } => self.answered(id, &address, answer),
                     Event::Stop => stop = Some(Deadline::after(CLOSING)),
                 }
             }
@@ -134,7 +116,7 @@ impl Supervision {
     }
 
     fn wait(&self, longest: Duration) {
-        let due = self.watched.iter().flat_map(|watched| &watched.links).filter_map(Link::due).min();
+        let due = self.watched.iter().filter_map(Watched::due).min();
         let due = due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
         // Rounded up: a millisecond early would make it turn in place.
         let timeout = i64::from(millis(due.min(longest))) + 1;
@@ -151,14 +133,9 @@ impl Supervision {
             while let Some((event, at)) = watched.monitor.next() {
                 if event == SocketEvent::MONITOR_STOPPED {
                     is_closed = true;
-                } else if let Some(link) = watched.link_at(&at) {
-                    let order = if watched.is_bound {
-                        watched.peer(link, event, &self.status);
-                        None
-                    } else {
-                        watched.connection(link, event, &self.status)
-                    };
-                    give(&self.orders, &self.orders_bell, order);
+                } else {
+                    let orders = watched.happened(event, &at, &self.status);
+                    give(&self.orders, &self.orders_bell, orders);
                 }
             }
             if is_closed {
@@ -172,170 +149,38 @@ impl Supervision {
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
         for watched in &mut self.watched {
-            for (index, link) in watched.links.iter_mut().enumerate() {
-                if let Some(target) = link.take_given_up(now) {
-                    let order = Order { endpoint: watched.id, leave: Some(target.clone()), connect: target };
-                    give(&self.orders, &self.orders_bell, Some(order));
-                }
-                let Some((host, port)) = link.take_lookup(now) else { continue };
+            give(&self.orders, &self.orders_bell, watched.take_given_up(now));
+            for (address, question) in watched.take_lookups(now) {
                 let (id, inbox, bell) = (watched.id, self.inbox.clone(), Arc::clone(&self.bell));
-                let started = self.resolver.look_up(host, port, move |found| {
+                let asked = address.clone();
+                let started = self.resolver.look_up(question, move |answer| {
                     // The supervisor may have ended meanwhile.
-                    inbox.send(Event::Resolved { id, index, found }).ok();
+                    inbox.send(Event::Answered { id, address: asked, answer }).ok();
                     bell.ring();
                 });
                 if let Err(error) = started {
-                    let wait = link.unresolved(now);
+                    let wait = watched.not_asked(&address, now);
                     warn!(%error, ?wait, "cannot start a thread to look names up; trying again");
                 }
             }
         }
     }
 
-    fn resolved(&mut self, id: u64, index: usize, found: Result<Vec<SocketAddr>, String>) {
+    fn answered(&mut self, id: u64, address: &Address, answer: Answer) {
         let Some(watched) = self.watched.iter_mut().find(|watched| watched.id == id) else { return };
-        let Some(link) = watched.links.get_mut(index) else { return };
-        match found {
-            Ok(found) => {
-                let next = link.resolved(&found);
-                self.status.update(&watched.name, index, |status| {
-                    if matches!(
-                        status.state,
-                        State::Resolving | State::Down { reason: DownReason::Unresolvable(_), .. }
-                    ) {
-                        status.state = State::Connecting;
-                    }
-                });
-                let order = next.map(|next| watched.redirect(index, next));
-                give(&self.orders, &self.orders_bell, order);
-            }
-            Err(error) => {
-                let wait = link.unresolved(Instant::now());
-                // A name that has become unresolvable does not hurt what is still being tried.
-                if link.target.is_none() {
-                    let (name, address) = (&watched.name, &link.address);
-                    if down(&self.status, name, index, DownReason::Unresolvable(error.clone())) {
-                        warn!(endpoint = %name, %address, %error, "the host name does not resolve; next try in {wait:.1?}, then for ever");
-                    }
-                }
-            }
-        }
+        let now = Instant::now();
+        let orders = match answer {
+            Answer::Host(found) => watched.resolved(address, found, now, &self.status),
+            Answer::Service(found) => watched.discovered(address, found, now, &self.status),
+        };
+        give(&self.orders, &self.orders_bell, orders);
     }
 }
 
-fn give(orders: &Sender<Order>, bell: &Bell, order: Option<Order>) {
-    if let Some(order) = order {
+fn give(orders: &Sender<Order>, bell: &Bell, given: impl IntoIterator<Item = Order>) {
+    for order in given {
         // The receiving side may be closing.
         orders.send(order).ok();
         bell.ring();
-    }
-}
-
-impl Watched {
-    /// The link that a monitor's address belongs to.
-    fn link_at(&self, at: &str) -> Option<usize> {
-        let at = without_zone(at);
-        self.links.iter().position(|link| match (&link.target, &link.address) {
-            // The interface that a peer came in by is not the one that was bound when that was any of them.
-            (_, Address::Tcp { port: Some(port), .. }) if self.is_bound => {
-                at.rsplit_once(':').is_some_and(|(_, text)| text.parse() == Ok(*port))
-            }
-            (Some(target), _) => without_zone(&target.text) == at,
-            (None, _) => false,
-        })
-    }
-
-    /// Something happened to a peer of a bound address.
-    fn peer(&self, index: usize, event: SocketEvent, status: &StatusBoard) {
-        let Some(link) = self.links.get(index) else { return };
-        status.update(&self.name, index, |status| match event {
-            SocketEvent::ACCEPTED => status.connects += 1,
-            SocketEvent::DISCONNECTED => status.disconnects += 1,
-            _ => {}
-        });
-        debug!(endpoint = %self.name, address = %link.address, ?event, "a publisher's connection");
-    }
-
-    /// Something happened to a connection of ours.
-    fn connection(&mut self, index: usize, event: SocketEvent, status: &StatusBoard) -> Option<Order> {
-        let link = self.links.get_mut(index)?;
-        let (name, address) = (&self.name, &link.address);
-        match event {
-            SocketEvent::HANDSHAKE_SUCCEEDED => {
-                status.update(name, index, |status| {
-                    status.state = State::Connected;
-                    status.connected_since = Some(SystemTime::now());
-                    status.connects += 1;
-                });
-                info!(endpoint = %name, %address, "connected");
-                link.connected();
-                None
-            }
-            SocketEvent::DISCONNECTED => {
-                let was_connected = status.update(name, index, |status| {
-                    let was_connected = status.state == State::Connected;
-                    status.disconnects += u64::from(was_connected);
-                    was_connected
-                });
-                if was_connected == Some(true) && down(status, name, index, DownReason::Lost) {
-                    warn!(endpoint = %name, %address, "connection lost; reconnecting for ever");
-                }
-                link.broken(Instant::now());
-                None
-            }
-            SocketEvent::HANDSHAKE_FAILED_NO_DETAIL
-            | SocketEvent::HANDSHAKE_FAILED_PROTOCOL
-            | SocketEvent::HANDSHAKE_FAILED_AUTH => {
-                if down(status, name, index, DownReason::Handshake) {
-                    warn!(endpoint = %name, %address, "{}; retrying for ever", DownReason::Handshake);
-                }
-                None
-            }
-            SocketEvent::CONNECT_RETRIED => {
-                let is_first = status.update(name, index, |status| match &mut status.state {
-                    State::Down { attempts, .. } => {
-                        *attempts += 1;
-                        false
-                    }
-                    _ => true,
-                });
-                if is_first == Some(true) && down(status, name, index, DownReason::Unreachable) {
-                    warn!(endpoint = %name, %address, "cannot connect: {}; retrying for ever", DownReason::Unreachable);
-                }
-                let next = link.retried(Instant::now())?;
-                Some(self.redirect(index, next))
-            }
-            _ => None,
-        }
-    }
-
-    fn redirect(&mut self, index: usize, to: Target) -> Order {
-        let leave = self.links.get_mut(index).and_then(|link| link.target.replace(to.clone()));
-        Order { endpoint: self.id, leave, connect: to }
-    }
-}
-
-/// Sets an address down; false when it already was for that kind of reason, so that each transition is logged once.
-fn down(status: &StatusBoard, name: &EndpointName, index: usize, reason: DownReason) -> bool {
-    let is_new = status.update(name, index, |status| {
-        let (is_new, since, attempts) = match &status.state {
-            State::Down { reason: old, since, attempts } => {
-                (std::mem::discriminant(old) != std::mem::discriminant(&reason), *since, *attempts)
-            }
-            _ => (true, SystemTime::now(), 0),
-        };
-        let is_unresolvable = matches!(reason, DownReason::Unresolvable(_));
-        status.state = State::Down { reason, since, attempts: attempts + u32::from(is_unresolvable) };
-        status.connected_since = None;
-        is_new
-    });
-    is_new == Some(true)
-}
-
-/// libzmq writes the zone of a link-local address in its own way.
-fn without_zone(address: &str) -> String {
-    match (address.find('%'), address.rfind(']')) {
-        (Some(zone), Some(end)) if zone < end => format!("{}{}", &address[..zone], &address[end..]),
-        _ => address.to_owned(),
     }
 }

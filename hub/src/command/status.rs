@@ -167,8 +167,10 @@ pub(super) const ENDPOINT: [&str; 6] = ["ENDPOINT", "STATE", "FOR", "MESSAGES", 
 /// An endpoint's row.
 pub(super) fn endpoint(endpoint: &EndpointStatus, status: &Status) -> [String; 6] {
     let up = |state: AddressState| matches!(state, AddressState::Connected | AddressState::Bound);
-    let connected = endpoint.addresses.iter().filter(|address| up(address.state)).count();
-    let state = match (connected, endpoint.addresses.as_slice()) {
+    let places = endpoint.addresses.iter().filter(|address| address.state != AddressState::Found);
+    let places: Vec<_> = places.collect();
+    let connected = places.iter().filter(|address| up(address.state)).count();
+    let state = match (connected, places.as_slice()) {
         (0, [only]) => match only.state {
             AddressState::Resolving => "resolving".to_owned(),
             AddressState::Connecting => "connecting".to_owned(),

@@ -92,7 +92,9 @@ impl StartUpError {
         match self {
             Self::Consumer(..) | Self::Deadline(..) => Exit::Plugin,
             Self::Bus(BusError::Bind { .. } | BusError::AllInUse { .. }) | Self::Http(_) => Exit::Address,
-            Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. }) => Exit::Config,
+            Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. } | BusError::Service { .. }) => {
+                Exit::Config
+            }
             Self::Journal(_) | Self::Control(_) => Exit::State,
             Self::Bus(_) | Self::System(..) | Self::IntakeHeldUp(_) => Exit::Failed,
             Self::Stopped => Exit::Clean,

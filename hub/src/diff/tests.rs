@@ -67,7 +67,12 @@ fn keys_that_are_read_at_the_start_alone_are_refused_all_together() {
 #[test]
 fn a_key_is_live_with_all_that_is_in_it_and_nothing_beside_it() {
     let is_live = |key: &str| is_live(&key.split('.').map(str::to_owned).collect::<Vec<_>>());
-    assert!(is_live("crypto.certnames.a") && is_live("log.level") && is_live("endpoints"));
+    assert!(
+        is_live("crypto.certnames.a")
+            && is_live("log.level")
+            && is_live("endpoints")
+            && is_live("srv_endpoints")
+    );
     assert!(!is_live("log") && !is_live("log.format") && !is_live("journal.max_ages") && !is_live("zmq"));
 }
 

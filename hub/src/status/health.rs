@@ -121,7 +121,8 @@ fn consumers(status: &Status, limits: &Limits, found: &mut Found) {
 fn endpoint(endpoint: &EndpointStatus, limits: &Limits, found: &mut Found) {
     let name = &endpoint.name;
     if !endpoint.connected {
-        let addresses = endpoint.addresses.iter().map(|address| {
+        let places = endpoint.addresses.iter().filter(|address| address.state != AddressState::Found);
+        let addresses = places.map(|address| {
             let why = match (&address.reason, address.state) {
                 (Some(reason), _) => reason,
                 (None, AddressState::Resolving) => "its name is being looked up",

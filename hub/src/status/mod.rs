@@ -141,6 +141,7 @@ fn endpoints(board: &StatusBoard, tally: &IntakeTally, started: Started) -> Vec<
 fn address(address: &bus::AddressStatus) -> AddressStatus {
     let (state, since, reason, attempts) = match &address.state {
         State::Resolving => (AddressState::Resolving, None, None, 0),
+        State::Found => (AddressState::Found, None, None, 0),
         State::Connecting => (AddressState::Connecting, None, None, 0),
         State::Connected => (AddressState::Connected, address.connected_since, None, 0),
         State::Bound => (AddressState::Bound, None, None, 0),

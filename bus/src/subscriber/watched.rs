@@ -1,0 +1,327 @@
+//! One endpoint as the supervisor sees it: where its links lead to, what becomes of each, and what that is called.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::Sender;
+use tracing::{debug, info, warn};
+use zmq::SocketEvent;
+
+use super::discovery::Discovery;
+use super::dns::{NoService, Service};
+use super::link::{Link, Target};
+use super::resolver::Question;
+use crate::monitor::Monitor;
+use crate::{Address, DownReason, EndpointName, State, StatusBoard};
+
+/// What the supervisor wants done to the socket of an endpoint.
+pub(super) struct Order {
+    pub(super) endpoint: u64,
+    /// Where it shall leave, if it is there. This comes first.
+    pub(super) leave: Option<Target>,
+    pub(super) connect: Option<Target>,
+}
+
+/// An endpoint to look after, from before it connects or binds until its socket is closed.
+pub(super) struct Watched {
+    pub(super) id: u64,
+    pub(super) name: EndpointName,
+    pub(super) monitor: Monitor,
+    /// Each place once.
+    pub(super) links: Vec<Link>,
+    pub(super) discoveries: Vec<Discovery>,
+    pub(super) is_bound: bool,
+    /// Told when libzmq has closed the socket.
+    pub(super) closed: Sender<()>,
+}
+
+impl Watched {
+    /// When there is something to do next.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let links = self.links.iter().filter_map(Link::due);
+        links.chain(self.discoveries.iter().filter_map(Discovery::due)).min()
+    }
+
+    /// To connect anew where libzmq has given up.
+    pub(super) fn take_given_up(&mut self, now: Instant) -> Vec<Order> {
+        let id = self.id;
+        let given_up = self.links.iter_mut().filter_map(|link| link.take_given_up(now));
+        given_up
+            .map(|target| Order { endpoint: id, leave: Some(target.clone()), connect: Some(target) })
+            .collect()
+    }
+
+    /// What is to be looked up now, each with the address that wants it.
+    pub(super) fn take_lookups(&mut self, now: Instant) -> Vec<(Address, Question)> {
+        let links = (self.links.iter_mut())
+            .filter_map(|link| link.take_lookup(now).map(|question| (link.address.clone(), question)));
+        let discoveries = (self.discoveries.iter_mut())
+            .filter_map(|it| it.take_lookup(now).map(|question| (it.address.clone(), question)));
+        links.chain(discoveries).collect()
+    }
+
+    /// The lookup could not begin: how long until the next try.
+    pub(super) fn not_asked(&mut self, address: &Address, now: Instant) -> Duration {
+        let link = self.links.iter_mut().find(|link| link.address == *address);
+        let discovery = self.discoveries.iter_mut().find(|it| it.address == *address);
+        let wait = link.map(|link| link.unresolved(now));
+        wait.or_else(|| discovery.map(|it| it.is_unknown(now).0)).unwrap_or_default()
+    }
+
+    /// The host of an address was looked up.
+    pub(super) fn resolved(
+        &mut self,
+        address: &Address,
+        found: Result<Vec<SocketAddr>, String>,
+        now: Instant,
+        status: &StatusBoard,
+    ) -> Vec<Order> {
+        let Some(index) = self.links.iter().position(|link| link.address == *address) else {
+            return Vec::new();
+        };
+        let Some(link) = self.links.get_mut(index) else { return Vec::new() };
+        let mut orders = Vec::new();
+        match found {
+            Ok(found) => {
+                let next = link.resolved(&found);
+                status.update(&self.name, address, |status| {
+                    if matches!(
+                        status.state,
+                        State::Resolving | State::Down { reason: DownReason::Unresolvable(_), .. }
+                    ) {
+                        status.state = State::Connecting;
+                    }
+                });
+                orders.extend(next.and_then(|next| self.redirect(index, next, status)));
+            }
+            Err(error) => {
+                let wait = link.unresolved(now);
+                // A name that has become unresolvable does not hurt what is still being tried.
+                if link.target.is_none()
+                    && down(status, &self.name, address, DownReason::Unresolvable(error.clone()))
+                {
+                    warn!(endpoint = %self.name, %address, %error, "the host name does not resolve; next try in {wait:.1?}, then for ever");
+                }
+            }
+        }
+        orders.extend(self.retire(status));
+        orders
+    }
+
+    /// A service was looked up.
+    pub(super) fn discovered(
+        &mut self,
+        address: &Address,
+        found: Result<Service, NoService>,
+        now: Instant,
+        status: &StatusBoard,
+    ) -> Vec<Order> {
+        let Some(discovery) = self.discoveries.iter_mut().find(|it| it.address == *address) else {
+            return Vec::new();
+        };
+        let name = &self.name;
+        match found {
+            Ok(service) => {
+                let unusable = service.unusable.clone();
+                if discovery.found(service, now) {
+                    let places: Vec<_> = discovery.places.iter().map(ToString::to_string).collect();
+                    info!(endpoint = %name, %address, places = places.join(" "), "service found");
+                    for error in unusable {
+                        warn!(endpoint = %name, %address, %error, "DNS names a place that nobody can connect to");
+                    }
+                }
+                // Last: whoever waits until all is looked up shall see what was found.
+                let orders = self.adopt(now, status);
+                status.update(&self.name, address, |status| status.state = State::Found);
+                orders
+            }
+            Err(NoService::Unknown(error)) if !discovery.places.is_empty() => {
+                let (wait, is_news) = discovery.is_unknown(now);
+                if is_news {
+                    warn!(endpoint = %name, %address, %error, "cannot look the service up again, and go by what was found; next try in {wait:.1?}, then for ever");
+                }
+                Vec::new()
+            }
+            Err(NoService::Nowhere(error) | NoService::Unknown(error)) => {
+                let wait = discovery.is_nowhere(now);
+                if down(status, name, address, DownReason::Unresolvable(error.clone())) {
+                    warn!(endpoint = %name, %address, %error, "the service is not found; next try in {wait:.1?}, then for ever");
+                }
+                self.adopt(now, status)
+            }
+        }
+    }
+
+    /// Makes links of what the services have led to, and marks those that they no longer lead to.
+    fn adopt(&mut self, now: Instant, status: &StatusBoard) -> Vec<Order> {
+        let mut wanted: BTreeSet<_> = self.discoveries.iter().flat_map(|it| it.places.clone()).collect();
+        for link in &mut self.links {
+            let is_wanted = wanted.remove(&link.address);
+            link.is_leaving = link.is_found && !is_wanted;
+        }
+        let mut orders = Vec::new();
+        for address in wanted {
+            let mut link = Link::found(address, now);
+            status.add(&self.name, link.status());
+            let target = link.target.take();
+            self.links.push(link);
+            orders.extend(target.and_then(|target| self.redirect(self.links.len() - 1, target, status)));
+        }
+        orders.extend(self.retire(status));
+        orders
+    }
+
+    /// Leaves where no service leads to any more, but not before it is known where they lead to instead: that may be the
+    /// same place by another name.
+    fn retire(&mut self, status: &StatusBoard) -> Vec<Order> {
+        if self.links.iter().any(|link| link.is_found && !link.is_leaving && link.is_new()) {
+            return Vec::new();
+        }
+        let (leaving, staying): (Vec<_>, _) =
+            std::mem::take(&mut self.links).into_iter().partition(|it| it.is_leaving);
+        self.links = staying;
+        let mut orders = Vec::new();
+        for Link { address, target, .. } in leaving {
+            info!(endpoint = %self.name, %address, "left: no service is there any more");
+            status.forget(&self.name, &address);
+            let leave = target.filter(|target| !self.leads_to(target));
+            orders.extend(leave.map(|leave| Order { endpoint: self.id, leave: Some(leave), connect: None }));
+        }
+        orders
+    }
+
+    fn leads_to(&self, target: &Target) -> bool {
+        self.links.iter().any(|link| link.target.as_ref() == Some(target))
+    }
+
+    /// Something happened at an address of libzmq's.
+    pub(super) fn happened(&mut self, event: SocketEvent, at: &str, status: &StatusBoard) -> Vec<Order> {
+        let at = without_zone(at);
+        let links: Vec<_> = (0..self.links.len()).filter(|index| self.is_at(*index, &at)).collect();
+        let mut orders = Vec::new();
+        for index in links {
+            if self.is_bound {
+                self.peer(index, event, status);
+            } else {
+                orders.extend(self.connection(index, event, status));
+            }
+        }
+        orders
+    }
+
+    /// Whether a link leads to a monitor's address. Several may: names of the same machine.
+    fn is_at(&self, index: usize, at: &str) -> bool {
+        self.links.get(index).is_some_and(|link| match (&link.target, &link.address) {
+            // The interface that a peer came in by is not the one that was bound when that was any of them.
+            (_, Address::Tcp { port: Some(port), .. }) if self.is_bound => {
+                at.rsplit_once(':').is_some_and(|(_, text)| text.parse() == Ok(*port))
+            }
+            (Some(target), _) => without_zone(&target.text) == at,
+            (None, _) => false,
+        })
+    }
+
+    /// Something happened to a peer of a bound address.
+    fn peer(&self, index: usize, event: SocketEvent, status: &StatusBoard) {
+        let Some(link) = self.links.get(index) else { return };
+        status.update(&self.name, &link.address, |status| match event {
+            SocketEvent::ACCEPTED => status.connects += 1,
+            SocketEvent::DISCONNECTED => status.disconnects += 1,
+            _ => {}
+        });
+        debug!(endpoint = %self.name, address = %link.address, ?event, "a publisher's connection");
+    }
+
+    /// Something happened to a connection of ours.
+    fn connection(&mut self, index: usize, event: SocketEvent, status: &StatusBoard) -> Option<Order> {
+        let link = self.links.get_mut(index)?;
+        let (name, address) = (&self.name, &link.address);
+        match event {
+            SocketEvent::HANDSHAKE_SUCCEEDED => {
+                status.update(name, address, |status| {
+                    status.state = State::Connected;
+                    status.connected_since = Some(SystemTime::now());
+                    status.connects += 1;
+                });
+                info!(endpoint = %name, %address, "connected");
+                link.connected();
+                None
+            }
+            SocketEvent::DISCONNECTED => {
+                let was_connected = status.update(name, address, |status| {
+                    let was_connected = status.state == State::Connected;
+                    status.disconnects += u64::from(was_connected);
+                    was_connected
+                });
+                if was_connected == Some(true) && down(status, name, address, DownReason::Lost) {
+                    warn!(endpoint = %name, %address, "connection lost; reconnecting for ever");
+                }
+                link.broken(Instant::now());
+                None
+            }
+            SocketEvent::HANDSHAKE_FAILED_NO_DETAIL
+            | SocketEvent::HANDSHAKE_FAILED_PROTOCOL
+            | SocketEvent::HANDSHAKE_FAILED_AUTH => {
+                if down(status, name, address, DownReason::Handshake) {
+                    warn!(endpoint = %name, %address, "{}; retrying for ever", DownReason::Handshake);
+                }
+                None
+            }
+            SocketEvent::CONNECT_RETRIED => {
+                let is_first = status.update(name, address, |status| match &mut status.state {
+                    State::Down { attempts, .. } => {
+                        *attempts += 1;
+                        false
+                    }
+                    _ => true,
+                });
+                if is_first == Some(true) && down(status, name, address, DownReason::Unreachable) {
+                    warn!(endpoint = %name, %address, "cannot connect: {}; retrying for ever", DownReason::Unreachable);
+                }
+                let next = link.retried(Instant::now())?;
+                self.redirect(index, next, status)
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes a link lead elsewhere. One connection to a place is enough, and it is left with the last link that led there.
+    fn redirect(&mut self, index: usize, to: Target, status: &StatusBoard) -> Option<Order> {
+        let twin = self.links.iter().find(|link| link.target.as_ref() == Some(&to));
+        let twin = twin.map(|link| link.address.clone());
+        let link = self.links.get_mut(index)?;
+        if let Some(twin) = &twin {
+            status.share(&self.name, twin, &link.address);
+        }
+        let left = link.target.replace(to.clone());
+        let leave = left.filter(|left| !self.leads_to(left));
+        let connect = twin.is_none().then_some(to);
+        (leave.is_some() || connect.is_some()).then_some(Order { endpoint: self.id, leave, connect })
+    }
+}
+
+/// Sets an address down; false when it already was for that kind of reason, so that each transition is logged once.
+fn down(status: &StatusBoard, name: &EndpointName, address: &Address, reason: DownReason) -> bool {
+    let is_new = status.update(name, address, |status| {
+        let (is_new, since, attempts) = match &status.state {
+            State::Down { reason: old, since, attempts } => {
+                (std::mem::discriminant(old) != std::mem::discriminant(&reason), *since, *attempts)
+            }
+            _ => (true, SystemTime::now(), 0),
+        };
+        let is_unresolvable = matches!(reason, DownReason::Unresolvable(_));
+        status.state = State::Down { reason, since, attempts: attempts + u32::from(is_unresolvable) };
+        status.connected_since = None;
+        is_new
+    });
+    is_new == Some(true)
+}
+
+/// libzmq writes the zone of a link-local address in its own way.
+fn without_zone(address: &str) -> String {
+    match (address.find('%'), address.rfind(']')) {
+        (Some(zone), Some(end)) if zone < end => format!("{}{}", &address[..zone], &address[end..]),
+        _ => address.to_owned(),
+    }
+}

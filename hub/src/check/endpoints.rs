@@ -20,6 +20,8 @@ pub(super) fn connect(configuration: &Configuration, plan: &Plan) -> (Answers, V
         endpoints
             .iter()
             .flat_map(|endpoint| endpoint.addresses.iter().map(move |address| (endpoint, address)))
+            // Nobody listens at a service: it is where DNS says.
+            .filter(|(_, address)| !address.is_service())
     };
     let addresses: Vec<Address> = pairs().map(|(_, address)| address.clone()).collect();
     let (mut answers, mut findings) = (Answers::new(), Vec::new());

@@ -33,7 +33,7 @@ impl Place {
                 Some(Self::Tcp((ip, *port).into()))
             }
             Address::Ipc(path) if path != "*" => Some(Self::Unix(path.into())),
-            Address::Tcp { .. } | Address::Ipc(_) | Address::Inproc(_) => None,
+            Address::Tcp { .. } | Address::Ipc(_) | Address::Inproc(_) | Address::Srv(_) => None,
         }
     }
 

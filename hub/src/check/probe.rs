@@ -122,7 +122,9 @@ fn probe(address: &Address) -> Result<Greeting, ProbeError> {
             };
             greet(connect().map_err(ProbeError::Unreachable)?)
         }
-        Address::Inproc(_) => Err(ProbeError::Unreachable(io::ErrorKind::Unsupported.into())),
+        Address::Inproc(_) | Address::Srv(_) => {
+            Err(ProbeError::Unreachable(io::ErrorKind::Unsupported.into()))
+        }
     }
 }
 

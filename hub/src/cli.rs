@@ -67,4 +67,7 @@ pub struct Selection {
     /// Run these consumers only, whether or not the configuration enables them.
     #[arg(long, value_name = "NAME", value_delimiter = ',', global = true)]
     pub with_consumers: Option<Vec<String>>,
+    /// Keys that the hub has under another name: see [`crate::preset`].
+    #[arg(skip)]
+    pub preset: Vec<String>,
 }

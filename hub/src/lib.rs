@@ -23,6 +23,7 @@ pub mod monitoring;
 pub mod outbound;
 pub mod outcome;
 pub mod plan;
+pub mod preset;
 pub mod report;
 mod selection;
 pub mod status;

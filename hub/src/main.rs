@@ -3,8 +3,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    hub::app::run(hub::cli::Cli::parse()).into()
+    hub::app::run(hub::cli::Cli::of_process()).into()
 }

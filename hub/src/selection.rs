@@ -13,7 +13,8 @@ impl Selection {
     /// Where the configuration comes from.
     #[must_use]
     pub fn sources(&self) -> Sources {
-        Sources::from_environment(self.config.clone(), self.assignments.clone())
+        let presets = self.preset.clone();
+        Sources { presets, ..Sources::from_environment(self.config.clone(), self.assignments.clone()) }
     }
 
     /// The configuration as it is now.

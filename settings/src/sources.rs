@@ -21,6 +21,8 @@ pub struct Sources {
     pub required: Vec<PathBuf>,
     /// Environment variables; those that begin with `FEDMSG_HUB__` count, `__` stands for the dot.
     pub variables: Vec<(String, String)>,
+    /// `KEY=VALUE` that the program itself brings: they count over files, and under variables and command line.
+    pub presets: Vec<String>,
     /// `KEY=VALUE` from the command line (`--set`).
     pub assignments: Vec<String>,
 }
@@ -41,11 +43,11 @@ impl Sources {
         match std::env::var_os("FEDMSG_CONFIG").filter(|only| !only.is_empty()) {
             Some(only) => {
                 let required = std::iter::once(PathBuf::from(only)).chain(required).collect();
-                Self { folders: Vec::new(), required, variables, assignments }
+                Self { required, variables, assignments, ..Self::default() }
             }
             None => {
                 let folders = vec![PathBuf::from(SYSTEM), PathBuf::from(".")];
-                Self { folders, required, variables, assignments }
+                Self { folders, required, variables, assignments, ..Self::default() }
             }
         }
     }
@@ -94,22 +96,17 @@ impl Sources {
                 Err(problem) => problems.push(problem),
             }
         }
-        layers.extend(self.variable_layers());
-        for assignment in &self.assignments {
-            match assignment.split_once('=') {
-                Some((key, value)) if !key.trim().is_empty() => {
-                    let path = key.trim().split('.').map(str::to_owned).collect();
-                    layers.push(Layer::from_assignment(path, value.trim(), &Origin::CommandLine));
+        let mut assign = |assignments: &[String], layers: &mut Vec<Layer>| {
+            for assignment in assignments {
+                match assigned(assignment) {
+                    Ok(layer) => layers.push(layer),
+                    Err(problem) => problems.push(problem),
                 }
-                _ => problems.push(Problem::new(
-                    Origin::CommandLine,
-                    "",
-                    format!(
-                        "`{assignment}` is not KEY=VALUE; write for example `--set hub.drain_deadline=30s`"
-                    ),
-                )),
             }
-        }
+        };
+        assign(&self.presets, &mut layers);
+        layers.extend(self.variable_layers());
+        assign(&self.assignments, &mut layers);
         if problems.is_empty() { Ok((layers, files)) } else { Err(Problems(problems)) }
     }
 
@@ -122,6 +119,20 @@ impl Sources {
             let path = key.split("__").map(str::to_owned).collect();
             Layer::from_assignment(path, value, &Origin::Environment(name.clone()))
         })
+    }
+}
+
+fn assigned(assignment: &str) -> Result<Layer, Problem> {
+    match assignment.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            let path = key.trim().split('.').map(str::to_owned).collect();
+            Ok(Layer::from_assignment(path, value.trim(), &Origin::CommandLine))
+        }
+        _ => Err(Problem::new(
+            Origin::CommandLine,
+            "",
+            format!("`{assignment}` is not KEY=VALUE; write for example `--set hub.drain_deadline=30s`"),
+        )),
     }
 }
 

@@ -60,6 +60,8 @@ fn later_layers_win_and_tables_merge_deeply() {
     assert_eq!(most(&sources), 2);
     sources.required.push(scratch.path().join("extra.toml"));
     assert_eq!(most(&sources), 3);
+    sources.presets.push("hub.max_body_bytes=33".into());
+    assert_eq!(most(&sources), 33);
     sources.variables.push(("FEDMSG_HUB__HUB__MAX_BODY_BYTES".into(), "4".into()));
     sources.variables.push(("FEDMSG_HUB_OTHER".into(), "not ours".into()));
     assert_eq!(most(&sources), 4);

@@ -1,6 +1,6 @@
 //! A message's way from a publisher to the consumers.
 
-use e2e::{Hub, Recorder, Scratch, TestPublisher};
+use e2e::{Hub, Process, Recorder, Scratch, TestPublisher};
 use serde_json::json;
 
 #[test]
@@ -130,6 +130,37 @@ fn with_consumers_runs_exactly_the_named_ones() {
         .start();
     hub.log().wait_for("consumer=recorder");
     assert!(!hub.log().all().iter().any(|line| line.contains("consumer=drops")));
+}
+
+#[test]
+fn under_another_name_the_hub_runs_that_names_consumer_beside_a_hub_of_the_same_configuration() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let builder = Hub::builder(&scratch)
+        .plugin("recorder")
+        .plugin("gateway")
+        .subscribed_to(&publisher)
+        .recorder(&recorder)
+        .config(
+            "http.listen = \"127.0.0.1:0\"\nfedmsg.consumers.gateway.addresses = [\"tcp://127.0.0.1:*\"]",
+        );
+    let hub = builder.clone().start();
+    let program = scratch.join("fedmsg-gateway");
+    std::os::unix::fs::symlink(e2e::binary("fedmsg-hub"), &program).unwrap();
+    let mut command = std::process::Command::new(program);
+    command.env("NO_COLOR", "1").env("FEDMSG_CONFIG", scratch.join("hub.toml"));
+    command.env("FEDMSG_HUB__HUB__STATE_DIR", scratch.join("gateway.state"));
+    command.arg("--plugin-dir").arg(scratch.join("hub.plugins"));
+    let gateway = Process::start(&scratch, "gateway", &mut command);
+    gateway.stderr.wait_for("ready");
+    publisher.wait_for_subscriber("");
+    publisher.publish("t", "{}");
+    recorder.wait_for(1);
+    let runs = |lines: Vec<String>| lines.iter().filter(|line| line.contains("consumer consumer=")).count();
+    assert_eq!((runs(gateway.stderr.all()), runs(hub.log().all())), (1, 1));
+    gateway.stderr.wait_for("consumer consumer=gateway");
+    assert!(!gateway.stderr.all().iter().any(|line| line.contains("http")), "{:#?}", gateway.stderr.all());
 }
 
 #[test]

@@ -124,6 +124,8 @@ pub enum ProblemKind {
     DiskLow,
     /// No consumer is left, or none was switched on.
     NoConsumer,
+    /// A consumer validates, and no signature is accepted: what trust rests on is not there, or out of its time.
+    NothingTrusted,
     /// A consumer has ended.
     ConsumerEnded,
     /// A consumer did not start, and the hub runs without it, or tries again.
@@ -148,6 +150,7 @@ impl ProblemKind {
             Self::Journal => "journal",
             Self::DiskLow => "disk_low",
             Self::NoConsumer => "no_consumer",
+            Self::NothingTrusted => "nothing_trusted",
             Self::ConsumerEnded => "consumer_ended",
             Self::ConsumerNotStarted => "consumer_not_started",
             Self::ConsumerStuck => "consumer_stuck",

@@ -1,5 +1,6 @@
 //! What trust rests on: an authority's certificate, its revocation list, and the certificates found good by them.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +35,20 @@ impl Anchors {
     pub(crate) fn load(files: &TrustFiles) -> Result<Self, AnchorError> {
         let (store, valid) = load(files)?;
         Ok(Self { store, valid, trusted: Mutex::new(LruCache::new(REMEMBERED)) })
+    }
+
+    /// Which of the files is out of its time, so that nothing is trusted by it.
+    pub(crate) fn out_of_date(&self, files: &TrustFiles) -> Option<AnchorError> {
+        let [ca, crl] = &self.valid;
+        let crl = files.crl.as_ref().map(|path| (path, crl, Reason::CrlExpired));
+        let all = [Some((&files.ca, ca, Reason::CaExpired)), crl].into_iter().flatten();
+        all.filter(|(_, valid, _)| !valid.contains(&now()))
+            .map(|(path, valid, reason)| {
+                let early = now() < valid.start;
+                let problem = io::Error::other(if early { "it is not valid yet" } else { "it has expired" });
+                AnchorError { path: path.clone(), reason, problem }
+            })
+            .next()
     }
 
     /// Whose certificate it is that stands in a message as this JSON text.

@@ -56,6 +56,14 @@ impl Trust {
         fresh
     }
 
+    /// Why nothing is trusted now, if that is so.
+    pub(crate) fn trouble(&self) -> Option<Arc<AnchorError>> {
+        match &self.current().anchors {
+            Ok(anchors) => anchors.out_of_date(&self.files).map(Arc::new),
+            Err(error) => Some(Arc::clone(error)),
+        }
+    }
+
     fn state(&self) -> Arc<State> {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }

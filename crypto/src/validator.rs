@@ -7,6 +7,7 @@ use message::Envelope;
 use message::json::{self, Numbers};
 
 use crate::files::TrustFiles;
+use crate::load::AnchorError;
 use crate::policy::RoutingPolicy;
 use crate::trust::Trust;
 use crate::verdict::{Field, Reason, Rejection, Verdict};
@@ -49,6 +50,13 @@ impl Validator {
             None => Ok(Verdict::Unsigned),
         });
         verdict.unwrap_or_else(|Rejection { reason, cn }| Verdict::Invalid { reason, cn })
+    }
+
+    /// Why no signature at all is accepted now, if that is so: a file can't be loaded, or is out of its time. Needs no
+    /// message to find out.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Arc<AnchorError>> {
+        self.trust.trouble()
     }
 
     /// Who signed it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bus::EndpointName;
-use crypto::{Validator, Verdict};
+use crypto::{AnchorError, Validator, Verdict};
 use journal::Refusal;
 use message::Envelope;
 
@@ -69,6 +69,12 @@ impl Judge {
     #[must_use]
     pub fn is_needed(&self) -> bool {
         self.validator().is_some()
+    }
+
+    /// Why it trusts nothing now, if that is so and anybody validates.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Arc<AnchorError>> {
+        self.validator()?.trouble()
     }
 
     fn validator(&self) -> Option<Arc<Validator>> {

@@ -189,6 +189,7 @@ async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
             state_dir: settings.hub.state_dir.clone(),
             journal: Arc::clone(&journal),
             consumers: roster.clone(),
+            judge: Arc::clone(&judge),
             intake: Arc::clone(&receiving.tally),
             endpoints: receiving.endpoints.clone(),
             limits: RwLock::new(Limits::new(settings)),

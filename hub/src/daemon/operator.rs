@@ -17,6 +17,7 @@ use crate::consumer::{Handle, Order, Roster};
 use crate::intake::IntakeTally;
 use crate::logging::Level;
 use crate::status::{self, Limits, Parts, Started};
+use crate::trust::Judge;
 
 /// The running hub, for its operator and for all who look at it.
 pub(super) struct Operator {
@@ -24,6 +25,7 @@ pub(super) struct Operator {
     pub(super) state_dir: PathBuf,
     pub(super) journal: Arc<Journal>,
     pub(super) consumers: Roster,
+    pub(super) judge: Arc<Judge>,
     pub(super) intake: Arc<IntakeTally>,
     pub(super) endpoints: StatusBoard,
     pub(super) limits: RwLock<Limits>,
@@ -92,6 +94,7 @@ impl Hub for Operator {
             intake: &self.intake,
             endpoints: &self.endpoints,
             consumers: consumers.into_iter().map(|(name, handle)| (name.to_string(), handle)).collect(),
+            distrust: self.judge.trouble(),
             limits: &self.limits(),
         };
         Ok(parts.status())

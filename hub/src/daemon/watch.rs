@@ -137,8 +137,8 @@ impl Watchman {
     /// Says what was not said where it happened.
     fn say(&mut self, problems: &[Problem]) {
         let unsaid = problems.iter().filter(|problem| {
-            use ProblemKind::{ConsumerStuck, DiskLow, EndpointSilent, IntakeStuck};
-            matches!(problem.kind, IntakeStuck | ConsumerStuck | EndpointSilent | DiskLow)
+            use ProblemKind::{ConsumerStuck, DiskLow, EndpointSilent, IntakeStuck, NothingTrusted};
+            matches!(problem.kind, IntakeStuck | ConsumerStuck | EndpointSilent | DiskLow | NothingTrusted)
         });
         let mut now = BTreeSet::new();
         for Problem { severity, kind, about, message } in unsaid {

@@ -6,6 +6,7 @@ use control::{
     AddressState, ConsumerState, ConsumerStatus, EndpointStatus, HubState, Problem, ProblemKind, Severity,
     Status,
 };
+use crypto::AnchorError;
 use settings::Settings;
 
 use crate::consumer::Tally;
@@ -54,7 +55,12 @@ pub fn is_alive<'a>(
 }
 
 /// What is wrong, the worst first.
-pub(super) fn problems(status: &Status, limits: &Limits, intake_stuck: Option<Duration>) -> Vec<Problem> {
+pub(super) fn problems(
+    status: &Status,
+    limits: &Limits,
+    intake_stuck: Option<Duration>,
+    distrust: Option<&AnchorError>,
+) -> Vec<Problem> {
     let mut found = Found(Vec::new());
     if status.hub.state == HubState::Stopping {
         found.unready(ProblemKind::Stopping, None, "the hub is stopping".to_owned());
@@ -71,6 +77,10 @@ pub(super) fn problems(status: &Status, limits: &Limits, intake_stuck: Option<Du
         let message =
             format!("the disk of hub.state_dir is nearly full: less than {} bytes are free", limits.low_disk);
         found.warning(ProblemKind::DiskLow, None, message);
+    }
+    if let Some(error) = distrust {
+        let message = format!("consumers that validate get nothing: {error}");
+        found.unready(ProblemKind::NothingTrusted, None, message);
     }
     consumers(status, limits, &mut found);
     for endpoint in &status.endpoints {

@@ -6,6 +6,7 @@ mod health;
 mod process;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bus::{EndpointStatus, State, StatusBoard};
@@ -13,6 +14,7 @@ use control::{
     AddressState, AddressStatus, Consumer, ConsumerStatus, HubState, HubStatus, IntakeStatus, Reloads, Stats,
     Status,
 };
+use crypto::AnchorError;
 use jiff::Timestamp;
 
 pub use self::health::{Limits, is_alive};
@@ -51,6 +53,8 @@ pub struct Parts<'a> {
     pub endpoints: &'a StatusBoard,
     /// For whom.
     pub consumers: Vec<(String, Handle)>,
+    /// Why nothing is trusted, where a consumer validates.
+    pub distrust: Option<Arc<AnchorError>>,
     /// What is too long, and who is needed.
     pub limits: &'a Limits,
 }
@@ -83,7 +87,8 @@ impl Parts<'_> {
             journal,
             process: process::status(),
         };
-        status.problems = health::problems(&status, self.limits, self.intake.stuck());
+        status.problems =
+            health::problems(&status, self.limits, self.intake.stuck(), self.distrust.as_deref());
         status
     }
 }

@@ -1,9 +1,10 @@
 //! The files that trust rests on are replaced while the hub runs.
 
 use std::fs;
+use std::process::Command;
 use std::time::Instant;
 
-use e2e::{DEADLINE, Hub, Recorder, Scratch, TestPublisher};
+use e2e::{DEADLINE, Hub, Process, Recorder, Scratch, TestPublisher, binary};
 use serde_json::Value;
 
 use super::{pki, publish_signed, signer};
@@ -75,4 +76,52 @@ fn another_revocation_list_or_authority_counts_without_a_restart() {
         hub.log().wait_for(&format!("rule=\"{rule}\""));
     }
     assert!(hub.log().wait_for("until that is mended").contains("ca.crt"));
+}
+
+#[test]
+fn a_hub_that_can_trust_nothing_is_not_ready_before_any_message_comes() {
+    let scratch = Scratch::new();
+    let (validates, state_dir) = ("crypto.validate_signatures = true", Hub::builder(&scratch).state_dir());
+    let files = format!(
+        "crypto.ca_cert_location = \"{}\"\ncrypto.crl_location = \"{}\"",
+        scratch.join("ca.crt").display(),
+        scratch.join("crl.pem").display()
+    );
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let builder = Hub::builder(&scratch).recorder(&recorder).config(&files);
+    // Its exit code, and what it says is wrong.
+    let status = || {
+        let mut command = Command::new(binary("fedmsg-hub"));
+        command.args(["status", "--json", "--set"]).arg(format!("hub.state_dir={}", state_dir.display()));
+        let done = Process::run(&scratch, "status", command.env("FEDMSG_CONFIG", "/dev/null"), "");
+        let status: Value = serde_json::from_str(&done.stdout).unwrap();
+        (done.status.code(), status["problems"].to_string())
+    };
+    let is_well = || {
+        let (code, problems) = status();
+        code == Some(0) && !problems.contains("nothing_trusted")
+    };
+    let trusts_nothing = |why| {
+        let (code, problems) = status();
+        code == Some(10) && problems.contains("nothing_trusted") && problems.contains(why)
+    };
+    let careless = builder.clone().start();
+    assert!(is_well(), "nobody validates");
+    drop(careless);
+
+    let hub = builder.config(validates).start();
+    let said = |nth, what: &str| {
+        let lines = hub.log();
+        lines.wait_until(what, |lines| lines.iter().filter(|line| line.contains(what)).nth(nth).cloned())
+    };
+    let begins = "consumers that validate get nothing";
+    assert!(said(0, begins).contains("ca.crt: No such file"));
+    assert!(trusts_nothing("ca.crt: No such file"));
+    replace(&scratch, "ca.crt", "ca.crt");
+    replace(&scratch, "crl.pem", "empty-list.crl");
+    said(0, "that is over");
+    assert!(is_well());
+    replace(&scratch, "crl.pem", "expired.crl");
+    assert!(said(1, begins).contains("crl.pem: it has expired"));
+    assert!(trusts_nothing("crl.pem: it has expired"));
 }

@@ -2,7 +2,7 @@
 //! Repeats every message, unchanged, to many subscribers outside, and lets none of them hold up another.
 //!
 //! This module is the border to the hub; [`publisher`] is the rest, and knows nothing of hubs. Why it does not publish
-//! by libzmq: `docs/decisions/0010-gateway-speaks-zmtp.md`.
+//! by libzmq: `docs/decisions/0012-gateway-speaks-zmtp.md`.
 
 mod address;
 mod publisher;

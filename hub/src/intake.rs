@@ -78,7 +78,7 @@ pub struct Means {
     pub appender: Appender,
     /// Makes room in it.
     pub housekeeping: Arc<Housekeeping>,
-    /// The ids that came lately; `None` if duplicates are welcome.
+    /// What came lately; `None` if duplicates are welcome.
     pub seen: Option<Seen>,
     /// Those without an inbound endpoint are told what the last message for them is.
     pub consumers: Roster,
@@ -263,8 +263,8 @@ impl<S: Subscribe> Intake<S> {
             .means
             .seen
             .as_ref()
-            .filter(|_| !inbound)
-            .and_then(|seen| Some(seen.id(envelope.msg_id()?.as_bytes())));
+            .filter(|_| !inbound && envelope.msg_id().is_some())
+            .map(|seen| seen.id(&route.topic, &body));
         Ok(Accepted {
             topic: route.topic,
             endpoint: endpoint.clone(),
@@ -282,18 +282,20 @@ impl<S: Subscribe> Intake<S> {
         let Some(seen) = &mut self.means.seen else { return };
         let mut offset = self.means.appender.next();
         let mut duplicates = Vec::new();
-        accepted.retain(|message| {
-            let id = message.id.map(|id| id.in_class(mark::class(message.flags())));
-            let first = id.and_then(|id| seen.check(id, offset, at));
-            match first {
-                Some(of) => duplicates.push((of, message.endpoint.clone())),
-                None => offset = offset.next(),
+        for message in std::mem::take(accepted) {
+            match message.id.and_then(|id| seen.check(id, offset, at)) {
+                Some(of) => duplicates.push((of, message)),
+                None => {
+                    offset = offset.next();
+                    accepted.push(message);
+                }
             }
-            first.is_none()
-        });
-        for (of, endpoint) in duplicates {
-            self.rejections.count(&self.means.tally, &endpoint, Rejected::Duplicate);
-            let endpoint = endpoint.as_str().to_owned();
+        }
+        for (of, message) in duplicates {
+            // A forgery that is repeated is one each time.
+            drop(self.verifier.as_ref().and_then(|verifier| verifier.refusal(&message)));
+            self.rejections.count(&self.means.tally, &message.endpoint, Rejected::Duplicate);
+            let endpoint = message.endpoint.as_str().to_owned();
             self.record(at, None, Ending::Duplicate { of, endpoint });
         }
     }

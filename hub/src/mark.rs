@@ -34,9 +34,3 @@ pub fn verdict<'a>(entry: &Entry<'a>) -> (Verdict, &'a str) {
         _ => (Verdict::NotChecked, ""),
     }
 }
-
-/// Ids of messages that verify are told apart from others: nobody can keep a signed message out by sending its id first.
-#[must_use]
-pub fn class(flags: u32) -> u8 {
-    u8::from(flags & VERDICT == VALID)
-}

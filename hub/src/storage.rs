@@ -8,7 +8,7 @@ use journal::{Appender, Archive, Journal, JournalError, Mode, Opened, Options, R
 use message::Envelope;
 use settings::{JournalMode, JournalSettings, Settings, WhenFull};
 
-use crate::mark::{self, INBOUND};
+use crate::mark::INBOUND;
 
 /// How often what need not be kept is removed.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ pub struct Storage {
     pub journal: Arc<Journal>,
     /// For intake.
     pub appender: Appender,
-    /// The ids of the messages that came lately.
+    /// The messages that came lately.
     pub seen: Seen,
 }
 
@@ -41,9 +41,9 @@ impl Storage {
         let mut seen = Seen::new(settings.journal.dedup_ids, settings.journal.dedup_window);
         if !settings.journal.dedup_window.is_zero() {
             seen.refill(&journal, SystemTime::now(), |entry| {
-                let ours = entry.flags() & INBOUND == 0;
-                let id = || Some(Envelope::parse(entry.body()).ok()?.msg_id()?.into_owned());
-                ours.then(id).flatten().map(|id| (id, mark::class(entry.flags())))
+                let has_id =
+                    || Envelope::parse(entry.body()).is_ok_and(|envelope| envelope.msg_id().is_some());
+                entry.flags() & INBOUND == 0 && has_id()
             })?;
         }
         Ok(Self { journal: Arc::new(journal), appender, seen })

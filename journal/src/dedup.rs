@@ -1,27 +1,22 @@
-//! Which message ids came lately: one message that comes over two endpoints is to be delivered once.
+//! Which messages came lately: one that comes over two endpoints is to be delivered once.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::time::{Duration, SystemTime};
+
+use foldhash::SharedSeed;
+use foldhash::quality::FoldHasher;
 
 use crate::{Entry, Journal, JournalError, Next, Offset};
 
-/// An id, as [`Seen`] remembers it.
+/// A message, as [`Seen`] remembers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Id(u128);
+pub struct Id(u64);
 
-impl Id {
-    /// The same id, but of another class of messages: a repetition is only one within its class.
-    #[must_use]
-    pub fn in_class(self, class: u8) -> Self {
-        Self(self.0 ^ u128::from(class))
-    }
-}
-
-/// The ids that came within a window of time, but no more than so many, and of those at least the newer half.
+/// The messages that came within a window of time, but no more than so many, and of those at least the newer half.
 ///
-/// Of each id only 128 bits are kept, by a hash that is drawn anew in each process: an id that is as long as a message
-/// costs no more, and nobody can make two ids look the same.
+/// Two are the same if they are so byte by byte: another message, whatever it says of itself, keeps none out. Of each only
+/// 64 bits are kept, by a hash whose seeds are drawn anew in each process, so that nobody can make out two that look the same.
 #[derive(Debug)]
 pub struct Seen {
     most: usize,
@@ -30,7 +25,7 @@ pub struct Seen {
     /// the elder half is forgotten: as a whole, which is cheaper than one by one.
     young: Half,
     elder: Half,
-    hash: (RandomState, RandomState),
+    seeds: (u64, SharedSeed),
 }
 
 /// Ids with their first message, and when it came.
@@ -52,26 +47,30 @@ impl Hasher for AsItIs {
 
     fn write(&mut self, _: &[u8]) {}
 
-    fn write_u128(&mut self, id: u128) {
-        self.0 = (id >> 64) as u64 ^ id as u64;
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id;
     }
 }
 
 impl Seen {
-    /// Remembers up to `most` ids, each for `window`.
+    /// Remembers up to `most` messages, each for `window`.
     #[must_use]
     pub fn new(most: usize, window: Duration) -> Self {
-        let hash = (RandomState::new(), RandomState::new());
-        Self { most, window, young: Half::default(), elder: Half::default(), hash }
+        // Those that foldhash draws by itself are no secret.
+        let [one, other] = [0, 1].map(|n| RandomState::new().hash_one(n));
+        let seeds = (one, SharedSeed::from_u64(other));
+        Self { most, window, young: Half::default(), elder: Half::default(), seeds }
     }
 
-    /// What is remembered of an id.
+    /// What is remembered of a message.
     #[must_use]
-    pub fn id(&self, text: &[u8]) -> Id {
-        Id(u128::from(self.hash.0.hash_one(text)) << 64 | u128::from(self.hash.1.hash_one(text)))
+    pub fn id(&self, topic: &str, body: &[u8]) -> Id {
+        let mut hasher = FoldHasher::with_seed(self.seeds.0, &self.seeds.1);
+        (topic, body).hash(&mut hasher);
+        Id(hasher.finish())
     }
 
-    /// The message that had this id first; `None` if it is new, and then it is remembered as that of `offset`.
+    /// Where the message is that came first; `None` if this one is new, and then it is remembered as that of `offset`.
     pub fn check(&mut self, id: Id, offset: Offset, received: SystemTime) -> Option<Offset> {
         let old = |at: SystemTime| received.duration_since(at).is_ok_and(|age| age > self.window);
         let known = self.young.ids.get(&id).or_else(|| self.elder.ids.get(&id));
@@ -96,7 +95,7 @@ impl Seen {
         }
     }
 
-    /// How many ids are remembered.
+    /// How many are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
         self.young.ids.len() + self.elder.ids.len()
@@ -108,8 +107,8 @@ impl Seen {
         self.len() == 0
     }
 
-    /// Remembers the ids of the newest messages in the journal, as if they had just come; to be called after opening.
-    /// `id` says what a message's id is, and of which class.
+    /// Remembers the newest messages in the journal, as if they had just come; to be called after opening. `counts` says
+    /// whether repetitions of a message are to be known.
     ///
     /// # Errors
     /// Disk errors.
@@ -117,7 +116,7 @@ impl Seen {
         &mut self,
         journal: &Journal,
         now: SystemTime,
-        id: impl Fn(&Entry<'_>) -> Option<(String, u8)>,
+        counts: impl Fn(&Entry<'_>) -> bool,
     ) -> Result<(), JournalError> {
         let oldest = journal.find(now.checked_sub(self.window).unwrap_or(SystemTime::UNIX_EPOCH))?;
         let from = oldest.0.max(journal.next().0.saturating_sub(self.most as u64));
@@ -125,11 +124,8 @@ impl Seen {
         while let Some(next) = reader.poll(1024)? {
             match next {
                 Next::Batch(batch) => {
-                    for entry in batch.iter() {
-                        if let Some((id, class)) = id(&entry) {
-                            let id = self.id(id.as_bytes()).in_class(class);
-                            self.check(id, entry.offset(), entry.received());
-                        }
+                    for entry in batch.iter().filter(&counts) {
+                        self.check(self.id(entry.topic(), entry.body()), entry.offset(), entry.received());
                     }
                 }
                 Next::Gap(_) => {}
@@ -151,9 +147,8 @@ impl Half {
 mod tests {
     use super::*;
 
-    fn look(seen: &mut Seen, id: &[u8], offset: Offset, received: SystemTime) -> Option<Offset> {
-        let id = seen.id(id);
-        seen.check(id, offset, received)
+    fn look(seen: &mut Seen, body: &[u8], offset: Offset, received: SystemTime) -> Option<Offset> {
+        seen.check(seen.id("t", body), offset, received)
     }
 
     fn at(seconds: u64) -> SystemTime {
@@ -161,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_new_once() {
+    fn a_message_is_new_once() {
         let mut seen = Seen::new(10, Duration::from_secs(60));
         assert_eq!(look(&mut seen, b"a", Offset(1), at(0)), None);
         assert_eq!(look(&mut seen, b"a", Offset(2), at(1)), Some(Offset(1)));
@@ -169,16 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_another_class_is_another() {
-        let mut seen = Seen::new(10, Duration::from_secs(60));
-        let id = seen.id(b"a");
-        assert_eq!(seen.check(id, Offset(1), at(0)), None);
-        assert_eq!(seen.check(id.in_class(1), Offset(2), at(0)), None);
-        assert_eq!(seen.check(id.in_class(1), Offset(3), at(0)), Some(Offset(2)));
+    fn a_body_with_another_topic_is_another_message() {
+        let seen = Seen::new(10, Duration::from_secs(60));
+        assert_ne!(seen.id("t", b"a"), seen.id("u", b"a"));
+        assert_ne!(seen.id("t", b"ab"), seen.id("ta", b"b"));
     }
 
     #[test]
-    fn an_id_is_new_again_after_the_window() {
+    fn a_message_is_new_again_after_the_window() {
         let mut seen = Seen::new(10, Duration::from_secs(60));
         look(&mut seen, b"a", Offset(1), at(0));
         assert_eq!(look(&mut seen, b"a", Offset(2), at(60)), Some(Offset(1)));
@@ -186,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_whose_message_was_not_appended_is_new_again() {
+    fn a_message_that_was_not_appended_is_new_again() {
         let mut seen = Seen::new(10, Duration::from_secs(60));
         for (offset, id) in [b"a", b"b", b"c"].iter().enumerate() {
             look(&mut seen, *id, Offset(offset as u64), at(0));
@@ -198,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_ids_are_kept_than_asked_for_and_of_those_the_newer_half() {
+    fn no_more_are_kept_than_asked_for_and_of_those_the_newer_half() {
         let mut seen = Seen::new(4, Duration::from_secs(60));
         for n in 0..100_u64 {
             assert_eq!(look(&mut seen, &n.to_le_bytes(), Offset(n), at(0)), None);

@@ -48,7 +48,7 @@ fn taken(endpoint: &str, sent: &[Frames]) -> (Vec<(String, u32)>, String, Vec<En
     (stored, tally.rejected.summary(), outcomes.map(|outcome| outcome.unwrap().ending).collect())
 }
 
-fn message(topic: &'static [u8], body: &'static [u8]) -> Frames {
+const fn message(topic: &'static [u8], body: &'static [u8]) -> Frames {
     Frames::Message { topic: Bytes::from_static(topic), body: Bytes::from_static(body) }
 }
 
@@ -73,11 +73,20 @@ fn what_comes_by_an_inbound_endpoint_is_marked() {
 }
 
 #[test]
-fn a_message_id_that_comes_again_is_a_duplicate() {
+fn a_message_that_comes_again_is_a_duplicate() {
     const BODY: &[u8] = br#"{"topic": "a.b", "msg_id": "1"}"#;
     let (stored, rejected, outcomes) = taken("e", &[message(b"a.b", BODY), message(b"a.b", BODY)]);
     assert_eq!((stored.len(), &*rejected), (1, "duplicate=1"));
     assert_eq!(outcomes, [Ending::Duplicate { of: Offset(0), endpoint: "e".to_owned() }]);
+}
+
+#[test]
+fn another_message_under_the_same_id_is_no_duplicate() {
+    const GENUINE: Frames = message(b"a.b", br#"{"topic": "a.b", "msg_id": "1"}"#);
+    const FORGED: Frames = message(b"a.b", br#"{"topic": "a.b", "msg_id": "1", "i": 1}"#);
+    const ELSEWHERE: Frames = message(b"a.c", br#"{"topic": "a.b", "msg_id": "1"}"#);
+    let (stored, rejected, _) = taken("e", &[FORGED, ELSEWHERE, GENUINE]);
+    assert_eq!((stored.len(), &*rejected), (3, "none"));
 }
 
 #[test]

@@ -183,6 +183,33 @@ fn a_relay_that_validates_repeats_only_what_is_signed_and_accounts_for_the_rest(
 }
 
 #[test]
+fn no_other_message_under_the_id_of_a_signed_one_keeps_it_out_and_a_forgery_counts_each_time() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let mut hub = Hub::builder(&scratch)
+        .subscribed_to(&publisher)
+        .recorder(&recorder)
+        .config(&trust())
+        .config("validate_signatures = true")
+        .start();
+    publisher.wait_for_subscriber("t");
+    let body = publisher.compose("t", r#"{"n": 0}"#);
+    let [genuine, anothers] = ["good", "other"].map(|by| signer(by).sign(&body).unwrap());
+    let forged = String::from_utf8(genuine.clone()).unwrap().replace(r#""n":0"#, r#""n":1"#);
+    for body in [forged.as_bytes(), forged.as_bytes(), &anothers, &genuine, &genuine] {
+        publisher.send("t", body);
+    }
+    let records = recorder.wait_for(2);
+    assert_eq!([&records[0]["signer"], &records[1]["signer"]], ["other", "good"]);
+    assert_eq!(hub.stop().code(), Some(0));
+    assert_eq!(recorder.all().len(), 2);
+    let said = hub.log().wait_for("intake stopped");
+    assert!(said.contains(r#"not_trusted="e:bad_signature=2""#), "{said}");
+    assert!(said.contains("duplicate=2"), "{said}");
+}
+
+#[test]
 fn while_signatures_are_checked_by_many_threads_each_endpoints_messages_keep_their_order() {
     const EACH: u64 = 400;
     let scratch = Scratch::new();

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2e::process::Finished;
-use e2e::{Hub, HubBuilder, Process, Scratch, TestPublisher, library, workspace};
+use e2e::{Hub, HubBuilder, Process, Scratch, Terminal, TestPublisher, binary, library, workspace};
 use hub::check::Kind;
 use journal::{Journal, Opened, Record, Start};
 use serde_json::Value;
@@ -87,6 +87,9 @@ fn errors_come_first_then_warnings_then_what_would_run_and_strict_minds_warnings
         ["error: ", "warning: ", "\nconfiguration: "].map(|word| done.stdout.find(word).unwrap()).into();
     assert!(places.is_sorted() && places[0] == 0, "{}", done.stdout);
     assert!(!done.stdout.contains('\u{1b}'), "no colours where nobody sees them");
+    let mut command = hub().arguments(&["check"]).command();
+    let screen = Terminal::start(command.env_remove("NO_COLOR")).wait_for("configuration:");
+    assert!(screen.contains("\u{1b}[1m\u{1b}[31merror:\u{1b}[0m "), "{screen:?}");
 
     let warned = sound(&scratch).config("endpoints.f = \"ipc:///nowhere\"");
     assert_eq!(check(warned.clone(), &[]).code, Some(0));
@@ -201,6 +204,9 @@ fn connecting_tells_publishers_from_others_and_nobody_connects_unless_told() {
     assert_eq!(good["addresses"][0]["answers"], "ZMTP 3.1");
 }
 
+/// A shell of a user who owns nothing.
+const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--clear-groups", "sh"];
+
 #[test]
 fn permissions_that_let_too_many_in_or_the_hub_out_are_found() {
     let scratch = Scratch::new();
@@ -221,6 +227,26 @@ fn permissions_that_let_too_many_in_or_the_hub_out_are_found() {
     assert_eq!(checked.code, Some(7));
     assert!(checked.only(Kind::StateDir).contains("is no folder"));
     fs::remove_file(&state).unwrap();
+
+    fs::create_dir(&state).unwrap();
+    fs::write(state.join("cursors.log"), "").unwrap();
+    // Only root can be somebody else, and only where others may see what was built.
+    let mut nobody = Command::new(NOBODY[0]);
+    nobody.args(&NOBODY[1..]).args(["-c", "test -x \"$0\""]).arg(binary("fedmsg-hub"));
+    if nobody.status().is_ok_and(|status| status.success()) {
+        std::os::unix::fs::chown(state.join("cursors.log"), Some(65534), None).unwrap();
+        let said = check(hub(), &[]).only(Kind::StateDir);
+        assert!(said.contains("cursors.log in it belongs to user 65534, and the folder to user 0"), "{said}");
+        // Root may write anywhere: another user is asked.
+        mode(scratch.path(), 0o755);
+        let command = hub().arguments(&["check"]).command();
+        let done = limited(&scratch, &command, &NOBODY, "true");
+        assert_eq!(done.status.code(), Some(7), "{}{}", done.stdout, done.stderr);
+        let expected = "user 65534 cannot write to it, which belongs to user 0: Permission denied";
+        assert!(done.stdout.contains(expected), "{}", done.stdout);
+        mode(scratch.path(), 0o700);
+    }
+    fs::remove_dir_all(&state).unwrap();
 
     fs::create_dir(scratch.join("pki")).unwrap();
     let key = scratch.write("pki/other.key", "");

@@ -1,7 +1,7 @@
 //! Where a socket binds or connects: parsed once, valid ever after.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,16 @@ impl Address {
     /// Whether it is looked up to learn the places, so that one can subscribe to it, but neither bind it nor publish to it.
     pub fn is_service(&self) -> bool {
         matches!(self, Self::Srv(_))
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(at: SocketAddr) -> Self {
+        let host = match at.ip() {
+            IpAddr::V4(ip) => Host::V4(ip),
+            IpAddr::V6(ip) => Host::V6(ip),
+        };
+        Self::Tcp { host, port: Some(at.port()) }
     }
 }
 

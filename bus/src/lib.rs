@@ -31,4 +31,4 @@ pub use publisher::{Publish, Publisher};
 pub use report::{ReportPublisher, ReportSubscriber};
 pub use status::{AddressStatus, DownReason, EndpointStatus, State, StatusBoard};
 pub use subscribe::{BATCH_BYTES, Frames, Incoming, Prefixes, Subscribe};
-pub use subscriber::Subscriber;
+pub use subscriber::{Subscriber, service_places};

@@ -10,6 +10,8 @@ mod source;
 mod supervisor;
 mod watched;
 
+pub use self::dns::service_places;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::Waker;

@@ -10,7 +10,9 @@ use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2e::process::Finished;
-use e2e::{Hub, HubBuilder, Process, Scratch, Terminal, TestPublisher, binary, library, workspace};
+use e2e::{
+    Hub, HubBuilder, NameServer, Process, Scratch, Terminal, TestPublisher, binary, library, workspace,
+};
 use hub::check::Kind;
 use journal::{Journal, Opened, Record, Start};
 use serde_json::Value;
@@ -206,6 +208,28 @@ fn connecting_tells_publishers_from_others_and_nobody_connects_unless_told() {
 
 /// A shell of a user who owns nothing.
 const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--clear-groups", "sh"];
+
+#[test]
+fn services_are_looked_up_and_each_of_their_places_is_connected_to() {
+    let scratch = Scratch::new();
+    let (publisher, other) = (TestPublisher::default(), TestPublisher::default());
+    let port = |publisher: &TestPublisher| match publisher.address() {
+        bus::Address::Tcp { port: Some(port), .. } => *port,
+        address => panic!("{address}"),
+    };
+    let places = [("a.test", port(&publisher)), ("b.test", port(&other))];
+    let server = NameServer::start(&scratch, &places);
+    let hub = |service: &str| {
+        sound(&scratch)
+            .config(&format!("endpoints.s = \"srv://{service}\"\nzmq.dns_server = \"{}\"", server.address()))
+    };
+    let checked = check(hub("bus.test"), &["--connect"]);
+    let answers = &checked.report["endpoints"][1]["addresses"][0]["answers"];
+    let answers = answers.as_str().unwrap_or_else(|| panic!("{:#?}", checked.findings()));
+    assert_eq!(answers.matches("ZMTP 3.1").count(), 2, "{answers}");
+    let said = check(hub("none.test"), &["--connect"]).only(Kind::Unresolvable);
+    assert!(said.contains("srv://none.test: the service is not found"), "{said}");
+}
 
 #[test]
 fn permissions_that_let_too_many_in_or_the_hub_out_are_found() {

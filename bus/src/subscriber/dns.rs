@@ -12,7 +12,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{RData, RecordType};
 
-use crate::{Address, AddressError};
+use crate::{Address, AddressError, Host};
 
 /// What a service's records say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,26 @@ pub(super) fn host(name: &str, port: u16, server: Option<SocketAddr>) -> Result<
         error => error.to_string(),
     })?;
     Ok(found.iter().map(|ip| SocketAddr::new(ip, port)).collect())
+}
+
+/// The places of a service, each by the number of its host: for who wants to know once, and not to subscribe. Waits as long
+/// as DNS takes; `server` is [`Options::dns_server`](crate::Options::dns_server).
+///
+/// # Errors
+/// In words: DNS does not know the service, or one of its hosts.
+pub fn service_places(name: &str, server: Option<SocketAddr>) -> Result<Vec<Address>, String> {
+    let service = service(name, server).map_err(|none| match none {
+        NoService::Nowhere(why) | NoService::Unknown(why) => why,
+    })?;
+    let by_number = |place: Address| match place {
+        Address::Tcp { host: Host::Name(name), port } => {
+            let found = host(&name, port.unwrap_or_default(), server)?;
+            let at = found.iter().min_by_key(|at| at.is_ipv6());
+            at.map(|at| Address::from(*at)).ok_or_else(|| format!("DNS has no address of {name}"))
+        }
+        other => Ok(other),
+    };
+    service.places.into_iter().map(by_number).collect()
 }
 
 fn place(srv: &SRV) -> Result<Address, AddressError> {

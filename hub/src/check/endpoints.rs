@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bus::{Address, Endpoint};
+use bus::{Address, Endpoint, service_places};
 use settings::{Configuration, PublishMode};
 
 use super::probe::{self, ProbeError};
@@ -16,22 +16,38 @@ pub(super) type Answers = BTreeMap<String, String>;
 pub(super) fn connect(configuration: &Configuration, plan: &Plan) -> (Answers, Vec<Finding>) {
     let endpoints: Vec<_> =
         plan.subscribed.iter().cloned().chain(published_to(configuration, plan)).collect();
-    let pairs = || {
-        endpoints
-            .iter()
-            .flat_map(|endpoint| endpoint.addresses.iter().map(move |address| (endpoint, address)))
-            // Nobody listens at a service: it is where DNS says.
-            .filter(|(_, address)| !address.is_service())
-    };
-    let addresses: Vec<Address> = pairs().map(|(_, address)| address.clone()).collect();
     let (mut answers, mut findings) = (Answers::new(), Vec::new());
-    for ((endpoint, address), answer) in pairs().zip(probe::all(&addresses)) {
+    // Each place to connect to, and the address that it stands for.
+    let mut places: Vec<(&Endpoint, &Address, Address)> = Vec::new();
+    let dns_server = configuration.settings().zmq.dns_server;
+    for endpoint in &endpoints {
+        for address in &endpoint.addresses {
+            let found = match address {
+                Address::Srv(name) => service_places(name, dns_server).map_err(ProbeError::NoService),
+                place => Ok(vec![place.clone()]),
+            };
+            match found {
+                Ok(found) => places.extend(found.into_iter().map(|place| (endpoint, address, place))),
+                Err(error) => findings.push(finding(configuration, endpoint, address, &error)),
+            }
+        }
+    }
+    let addresses: Vec<Address> = places.iter().map(|(.., place)| place.clone()).collect();
+    for ((endpoint, address, place), answer) in places.into_iter().zip(probe::all(&addresses)) {
         match answer {
             Ok(greeting) => {
                 let (major, minor) = greeting.version;
-                answers.insert(address.to_string(), format!("ZMTP {major}.{minor}"));
+                let answer = if *address == place {
+                    format!("ZMTP {major}.{minor}")
+                } else {
+                    format!("{place} ZMTP {major}.{minor}")
+                };
+                let answers = answers.entry(address.to_string()).or_default();
+                let separator = if answers.is_empty() { "" } else { ", " };
+                answers.push_str(separator);
+                answers.push_str(&answer);
             }
-            Err(error) => findings.push(finding(configuration, endpoint, address, &error)),
+            Err(error) => findings.push(finding(configuration, endpoint, &place, &error)),
         }
     }
     (answers, findings)
@@ -54,7 +70,7 @@ fn finding(
 ) -> Finding {
     let name = endpoint.name.as_str();
     let (kind, mend) = match error {
-        ProbeError::Unresolvable(_) => {
+        ProbeError::Unresolvable(_) | ProbeError::NoService(_) => {
             (Kind::Unresolvable, "look at how it is spelt, and at this machine's name server")
         }
         ProbeError::Unreachable(_) | ProbeError::Silent | ProbeError::TooLong => (

@@ -36,6 +36,9 @@ pub(super) enum ProbeError {
     /// The name has no address.
     #[error("the host name does not resolve: {0}")]
     Unresolvable(io::Error),
+    /// DNS has no places of the service.
+    #[error("the service is not found: {0}")]
+    NoService(String),
     /// Nobody is there.
     #[error("cannot connect: {0}")]
     Unreachable(io::Error),

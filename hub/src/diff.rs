@@ -122,6 +122,13 @@ impl Diff {
         Ok(Self { consumers, endpoints, keys })
     }
 
+    /// The consumers that end, start or both.
+    #[must_use]
+    pub fn touched(&self) -> Vec<ConsumerName> {
+        let Sorted { added, changed, removed } = &self.consumers;
+        [&**added, changed, removed].concat()
+    }
+
     /// Whether nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use bus::{Context, Endpoint, EndpointName, Prefixes, Publish, Publisher};
+use bus::{Address, Context, Endpoint, EndpointName, Prefixes, Publish, Publisher};
 use crypto::{Expiry, SignError, Signer};
 use message::Envelope;
 use plugin_api::tracing::level_filters::LevelFilter;
@@ -97,7 +97,11 @@ impl Outbound {
     /// The endpoints that consumers forward to, each with its users.
     pub fn forwarded(&self) -> BTreeMap<EndpointName, BTreeSet<ConsumerName>> {
         let forwarding = lock(&self.forwarding);
-        forwarding.values().map(|it| (it.endpoint.name.clone(), it.users.clone())).collect()
+        let mut users = BTreeMap::<_, BTreeSet<_>>::new();
+        for it in forwarding.values() {
+            users.entry(it.endpoint.name.clone()).or_default().extend(it.users.iter().cloned());
+        }
+        users
     }
 
     /// This consumer has ended. What nobody uses any more stays bound for whoever comes next, until
@@ -107,7 +111,7 @@ impl Outbound {
     }
 
     /// Goes by other settings from now on. What was published by the old ones leaves before, if that takes no longer than
-    /// `timeout`. An endpoint that nobody uses and that is another one now is left.
+    /// `timeout`. What nobody uses stays bound, in case all goes back, unless its address is needed.
     ///
     /// # Errors
     /// There is nothing to sign with any more what is forwarded; then all is as before.
@@ -126,8 +130,9 @@ impl Outbound {
         if sending(&old) != sending(settings) {
             self.flush(timeout);
         }
-        let is_another = |it: &Endpoint| settings.endpoints.endpoint(it.name.as_str()).as_ref() != Some(it);
-        self.close_those(timeout, |it| it.users.is_empty() && is_another(&it.endpoint));
+        let next: Vec<_> = settings.endpoints.enabled().collect();
+        let is_in_the_way = |it: &Endpoint| !next.contains(it) && next.iter().any(|next| clash(it, next));
+        self.close_those(timeout, |it| it.users.is_empty() && is_in_the_way(&it.endpoint));
         Ok(())
     }
 
@@ -197,16 +202,16 @@ impl Outbound {
 
     fn open(&self, consumer: &ConsumerName, name: &str) -> Result<PublisherId, StartError> {
         let mut publishers = lock(&self.forwarding);
-        let there = publishers.iter_mut().find(|(_, it)| it.endpoint.name.as_str() == name);
-        if let Some((id, there)) = there {
-            there.users.insert(consumer.clone());
-            return Ok(PublisherId(*id));
-        }
         let endpoint = self.settings().endpoints.endpoint(name).ok_or_else(|| {
             StartError::fatal(format!(
                 "[endpoints] has no `{name}` to publish on; add `{name} = \"tcp://…\"`"
             ))
         })?;
+        let there = publishers.iter_mut().find(|(_, it)| it.endpoint == endpoint);
+        if let Some((id, there)) = there {
+            there.users.insert(consumer.clone());
+            return Ok(PublisherId(*id));
+        }
         let (publisher, address) = self.context.bind_publisher(&endpoint).map_err(|error| {
             self.address_taken.store(true, Relaxed);
             StartError::retry(error)
@@ -251,6 +256,18 @@ impl Outbound {
         })?;
         Ok(self.forward(publisher, topic, &signed)?)
     }
+}
+
+/// Whether one may have to be left before the other can be bound.
+fn clash(one: &Endpoint, other: &Endpoint) -> bool {
+    one.addresses.iter().any(|one| {
+        other.addresses.iter().any(|other| match (one, other) {
+            (Address::Tcp { host: a, port: Some(p) }, Address::Tcp { host: b, port: Some(q) }) => {
+                p == q && (a == b || [a, b].contains(&&bus::Host::Any))
+            }
+            _ => one == other,
+        })
+    })
 }
 
 /// Nothing under these locks is left half-done by a panic.

@@ -31,10 +31,11 @@ pub use problem::{Problem, Problems};
 pub use schema::{HubSettings, LogFormat, LogSettings, PublishMode, PublishSettings, Settings};
 pub use sources::Sources;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use origin::Origins;
 use serde_json::{Map, Value};
+use sources::ReadFile;
 
 /// A loaded configuration: the hub's own settings, checked, and the consumers' tables, not yet claimed.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub struct Configuration {
     tree: Map<String, Value>,
     consumer_roots: Vec<String>,
     origins: Origins,
-    files: Vec<PathBuf>,
+    files: Vec<ReadFile>,
 }
 
 impl Configuration {
@@ -83,7 +84,18 @@ impl Configuration {
 
     /// The files that were read, in the order in which they were merged.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(PathBuf::as_path)
+        self.files.iter().map(|file| &*file.path)
+    }
+
+    /// Whether it can be meant to replace what was loaded from the same places before: a file that goes away would
+    /// otherwise count as one that says nothing. Where nobody has asked for it (`is_hint`), whoever emptied a file may
+    /// be about to write it.
+    ///
+    /// # Errors
+    /// The files: a `hub.toml` that has gone, and with `is_hint` any that was emptied. Fragments may go.
+    pub fn is_whole(&self, before: &Self, is_hint: bool) -> Result<(), Problems> {
+        let lost: Vec<_> = before.files.iter().filter_map(|file| file.lost(&self.files, is_hint)).collect();
+        if lost.is_empty() { Ok(()) } else { Err(Problems(lost)) }
     }
 
     /// Where the key or table at `path` was written; [`Origin::Default`] if nobody wrote it.

@@ -27,6 +27,34 @@ pub struct Sources {
     pub assignments: Vec<String>,
 }
 
+/// A file that was read.
+#[derive(Debug)]
+pub(crate) struct ReadFile {
+    pub(crate) path: PathBuf,
+    /// Nothing stands in it.
+    pub(crate) is_blank: bool,
+}
+
+impl ReadFile {
+    /// It is no fragment, of which others may come and go.
+    fn is_main(&self) -> bool {
+        let in_more = self.path.parent().is_some_and(|folder| folder.ends_with(MORE));
+        self.path.ends_with(MAIN) && !in_more
+    }
+
+    /// What has become of it that hardly anybody means: a main file has gone, or, if that is asked, it has been emptied.
+    pub(crate) fn lost(&self, now: &[Self], or_emptied: bool) -> Option<Problem> {
+        let message = match now.iter().find(|file| file.path == self.path) {
+            None if self.is_main() => "has gone; put it back, or an empty file in its place",
+            Some(now) if or_emptied && now.is_blank && !self.is_blank => {
+                "is empty now; if that is meant, say `fedmsg-hub reload`"
+            }
+            _ => return None,
+        };
+        Some(Problem::new(Origin::File(self.path.clone(), None), "", message))
+    }
+}
+
 impl Sources {
     /// `/etc/fedmsg`, the current folder, the process's environment, and what the command line adds.
     ///
@@ -63,7 +91,7 @@ impl Sources {
     }
 
     /// Every layer above the built-in defaults, in order, and the files among them.
-    pub(crate) fn layers(&self) -> Result<(Vec<Layer>, Vec<PathBuf>), Problems> {
+    pub(crate) fn layers(&self) -> Result<(Vec<Layer>, Vec<ReadFile>), Problems> {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for folder in &self.folders {
@@ -86,13 +114,14 @@ impl Sources {
                 Err(error) => problems.push(unreadable(path, &error)),
             }
         }
-        let mut layers = Vec::new();
-        for path in &files {
-            let layer = std::fs::read_to_string(path)
-                .map_err(|error| unreadable(path, &error))
-                .and_then(|text| Layer::from_file(path, &text));
-            match layer {
-                Ok(layer) => layers.push(layer),
+        let (mut layers, mut read) = (Vec::new(), Vec::new());
+        for path in files {
+            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error));
+            match text.and_then(|text| Ok((Layer::from_file(&path, &text)?, text.trim().is_empty()))) {
+                Ok((layer, is_blank)) => {
+                    layers.push(layer);
+                    read.push(ReadFile { path, is_blank });
+                }
                 Err(problem) => problems.push(problem),
             }
         }
@@ -107,7 +136,7 @@ impl Sources {
         assign(&self.presets, &mut layers);
         layers.extend(self.variable_layers());
         assign(&self.assignments, &mut layers);
-        if problems.is_empty() { Ok((layers, files)) } else { Err(Problems(problems)) }
+        if problems.is_empty() { Ok((layers, read)) } else { Err(Problems(problems)) }
     }
 
     fn variable_layers(&self) -> impl Iterator<Item = Layer> {

@@ -182,6 +182,25 @@ fn files_that_cannot_be_read_are_all_named() {
 }
 
 #[test]
+fn a_main_file_may_not_go_unseen_and_none_may_be_emptied_without_being_asked() {
+    let scratch = Scratch::new(&[
+        ("etc/hub.toml", "environment = \"stg\""),
+        ("etc/hub.d/10.toml", "endpoints.a = \"tcp://a:1\""),
+        ("here/hub.toml", ""),
+    ]);
+    let load = || Configuration::load(&scratch.sources()).unwrap();
+    let before = load();
+    assert!(load().is_whole(&before, true).is_ok());
+    std::fs::write(scratch.path().join("etc/hub.d/10.toml"), "\n").unwrap();
+    assert!(load().is_whole(&before, false).is_ok());
+    assert!(load().is_whole(&before, true).unwrap_err().to_string().contains("10.toml: is empty now"));
+    std::fs::remove_file(scratch.path().join("etc/hub.d/10.toml")).unwrap();
+    assert!(load().is_whole(&before, true).is_ok(), "fragments come and go");
+    std::fs::remove_file(scratch.path().join("etc/hub.toml")).unwrap();
+    assert!(load().is_whole(&before, false).unwrap_err().to_string().contains("etc/hub.toml: has gone"));
+}
+
+#[test]
 fn tables_that_no_consumer_claims_are_errors_unless_they_only_switch_off() {
     let scratch = Scratch::new(&[(
         "here/hub.toml",

@@ -5,6 +5,7 @@
 //! - `operator`: the commands for journal, dead letters, replay and consumers
 //! - `status`, `http`: how a hub is doing, and how that is told when something goes wrong
 //! - `reload`: configuration, plugins and endpoints change while the hub runs
+//! - `refused`: reloads that are refused, or that nobody meant
 //! - `relay`: publishers, relay, subscribers
 //! - `bad_messages`, `bad_plugins`, `bad_config`: what must not bring the hub down, and what must keep it from
 //!   starting
@@ -50,6 +51,7 @@ mod kill;
 mod layers;
 mod operator;
 mod poison;
+mod refused;
 mod relay;
 mod reload;
 mod slow;

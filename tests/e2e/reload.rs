@@ -161,12 +161,18 @@ fn a_consumer_that_does_not_finish_its_message_goes_on_as_it_was() {
     let done = reload(&scratch, &with(", max_attempts = 3"));
     assert_eq!(done.status.code(), Some(4));
     assert!(done.stderr.contains("did not finish the message in hand"), "{}", done.stderr);
+    // It is still at it, and nothing may read beside it.
+    for next in [with(", max_attempts = 4"), stays.clone().config("hub.drain_deadline = \"100ms\"")] {
+        assert_eq!(reload(&scratch, &next).status.code(), Some(4));
+    }
+    assert_eq!(reload(&scratch, &with("")).stdout, "nothing has changed");
     fs::remove_file(&block).unwrap();
     publisher.publish("t", "{}");
     wait_for_count(&hub, "has ended, and is started again as it was", 1);
     assert_eq!(hub.stop().code(), Some(0));
     let said = hub.log().wait_for("consumer stopped consumer=blocks-in-consume");
     assert!(said.contains("received=2 finished=2"), "{said}");
+    assert_eq!(count(&hub, "in the middle of a message"), 1);
 }
 
 #[test]

@@ -44,7 +44,7 @@ use crate::trust::Judge;
 pub type ConsumerName = Arc<str>;
 
 /// Tells a consumer's start from its earlier and later ones: a reload may stop it and start it anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Run(pub u64);
 
 /// A consumer that is to run: what its threads share.

@@ -1,6 +1,6 @@
 //! The consumers' threads: started, watched, told to leave, drained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ struct Running {
     leave: Option<Sender<()>>,
     /// What to start when it has ended.
     next: Option<PlannedConsumer>,
+    /// It was started again after a reload that failed, and the hub goes on without it, too.
+    is_again: bool,
 }
 
 /// What has happened to a consumer.
@@ -127,13 +129,31 @@ impl Consumers {
             .spawn(move || runner.run(&planned))
             .map_err(|error| StartUpError::System("start a consumer's thread", error))?;
         self.roster.enter(name.clone(), handle.clone());
-        self.running.push(Running { run, name, handle, is_up: false, leave: Some(leave), next: None });
+        self.running.push(Running {
+            run,
+            name,
+            handle,
+            is_up: false,
+            leave: Some(leave),
+            next: None,
+            is_again: false,
+        });
         Ok(is_new)
     }
 
-    /// Whether it runs, and is to go on.
+    /// Starts one again, as it was.
+    fn start_again(&mut self, planned: &PlannedConsumer) -> Result<(), StartUpError> {
+        self.start(planned)?;
+        if let Some(started) = self.running.last_mut() {
+            started.is_again = true;
+        }
+        Ok(())
+    }
+
+    /// Whether it runs, and is to go on or to be started again.
     pub(super) fn runs(&self, name: &str) -> bool {
-        self.running.iter().any(|running| *running.name == *name && running.leave.is_some())
+        let goes_on = |it: &Running| it.leave.is_some() || it.next.is_some();
+        self.running.iter().any(|running| *running.name == *name && goes_on(running))
     }
 
     /// Those that run, and are to go on.
@@ -157,6 +177,9 @@ impl Consumers {
         match event {
             Event::Ready(_) => self.running[place].is_up = true,
             Event::StartFailed(..) if self.running[place].leave.is_none() => {}
+            Event::StartFailed(name, error) if self.running[place].is_again => {
+                tracing::error!(consumer = %name, error = error.reason(), "cannot be started again");
+            }
             Event::StartFailed(name, error) => return Notice::StartFailed(name, error),
             Event::Ended(name) => {
                 let ended = self.running.remove(place);
@@ -168,9 +191,12 @@ impl Consumers {
                     return Notice::Ended(name);
                 }
                 if let Some(next) = ended.next.filter(|_| self.stopping.is_some()) {
-                    match self.start(&next) {
-                        Ok(_) => {
-                            tracing::info!(consumer = %name, "has ended, and is started again as it was");
+                    match self.start_again(&next) {
+                        Ok(()) => {
+                            tracing::info!(
+                                consumer = %name,
+                                "has ended, and is started again as it was; reload to change it"
+                            );
                         }
                         Err(error) => tracing::error!(consumer = %name, %error, "cannot be started again"),
                     }
@@ -200,7 +226,8 @@ impl Consumers {
         Err(StartUpError::Deadline(missing.join(", "), within))
     }
 
-    /// Has these end after the message in hand, and waits for it. Those that have not ended in time will.
+    /// Has these end after the message in hand, and waits for it. Those that have not ended in time will, and are not
+    /// started again.
     pub(super) async fn leave(
         &mut self,
         names: &[ConsumerName],
@@ -209,12 +236,17 @@ impl Consumers {
         if names.is_empty() {
             return Ok(());
         }
+        let mut leaving = BTreeSet::new();
         for running in self.running.iter_mut().filter(|running| names.contains(&running.name)) {
-            running.leave = None;
+            // One that was told before and hangs in its start has read nothing, and will not.
+            if running.leave.take().is_some() || running.is_up {
+                leaving.insert(running.run);
+            }
+            running.next = None;
             running.handle.wake();
         }
         tracing::debug!(consumers = names.join(", "), "waits for consumers to leave");
-        let is_meant = |running: &&Running| names.contains(&running.name);
+        let is_meant = |running: &&Running| leaving.contains(&running.run);
         let all = async {
             while self.running.iter().any(|running| is_meant(&running)) {
                 if let Notice::Ended(name) = self.notice().await {
@@ -234,7 +266,7 @@ impl Consumers {
         {
             Some(leaving) => leaving.next = Some(planned.clone()),
             // One that hangs in its start has read nothing, and will not.
-            None => drop(self.start(planned)?),
+            None => self.start_again(planned)?,
         }
         Ok(())
     }
@@ -247,7 +279,9 @@ impl Consumers {
     /// Gives up the place of one that has left: in memory, it would take the others' room.
     pub(super) fn give_up(&self, name: &ConsumerName) {
         let cursors = self.means.journal.consumers();
-        let lost = cursors.iter().find(|cursor| *cursor.consumer == **name).map_or(0, |cursor| cursor.lag);
+        let Some(lost) = cursors.iter().find(|it| *it.consumer == **name).map(|cursor| cursor.lag) else {
+            return;
+        };
         if let Some(tally) = self.tallies.get(name) {
             tally.dropped.add(Dropped::Lost, lost);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use settings::Configuration;
 use tokio::sync::mpsc::{Receiver, channel};
@@ -119,13 +119,18 @@ impl Wanted {
     fn new(selection: &Selection, configuration: &Configuration) -> Self {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let (files, folders) = selection.sources().places();
+        let files = files.into_iter().chain(configuration.files().map(Path::to_owned));
+        let mut files: Vec<_> = files.flat_map(|file| trail(absolute(file))).collect();
         let plugins = selection.plugin_folders(configuration);
         let folders = folders.into_iter().map(|folder| (folder, "toml"));
-        let folders = folders.chain(plugins.into_iter().map(|folder| (folder, "so")));
-        Self {
-            files: files.into_iter().map(absolute).collect(),
-            folders: folders.map(|(folder, end)| (absolute(folder), end)).collect(),
-        }
+        let folders = folders.chain(plugins.into_iter().map(|folder| (folder, "so"))).map(|(folder, end)| {
+            let mut trail = trail(absolute(folder.clone()));
+            let target = trail.pop().unwrap_or(folder);
+            files.append(&mut trail);
+            (target, end)
+        });
+        let folders = folders.collect();
+        Self { files, folders }
     }
 
     /// The folders to watch: where one is missing, the one where it or what leads to it would appear.
@@ -138,6 +143,8 @@ impl Wanted {
     fn matters(&self, event: &Event) -> bool {
         let is_change = match event.kind {
             EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
+            // Whoever writes has not ended, and what stands there is half of it.
+            EventKind::Modify(ModifyKind::Data(_)) => false,
             _ => true,
         };
         // Without a path, events were lost.
@@ -152,6 +159,26 @@ impl Wanted {
         };
         self.files.iter().any(|file| file.starts_with(path)) || self.folders.iter().any(in_folder)
     }
+}
+
+/// The links on the way to a file, and at last what they lead to: a link is changed where it lies, as Kubernetes does it
+/// with the folder of a whole configuration.
+fn trail(mut path: PathBuf) -> Vec<PathBuf> {
+    /// As many as the kernel follows.
+    const MOST: usize = 40;
+    let mut found = Vec::new();
+    while found.len() < MOST {
+        let ancestors: Vec<_> = path.ancestors().collect();
+        let mut links = ancestors.into_iter().rev().filter_map(|link| Some((link, link.read_link().ok()?)));
+        let Some((link, target)) = links.next() else { break };
+        let target = link.parent().unwrap_or(link).join(target);
+        let rest = path.strip_prefix(link).unwrap_or(Path::new(""));
+        let next = target.components().chain(rest.components()).collect();
+        found.push(link.to_owned());
+        path = next;
+    }
+    found.push(path);
+    found
 }
 
 #[cfg(test)]

@@ -216,9 +216,12 @@ async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
                 judge,
                 operator,
             };
+            // Before anybody hears that the hub is ready, and changes something.
+            let mut files = Files::new();
+            files.follow(selection, &hub.current.configuration);
             notify(&[NotifyState::Ready]);
             tracing::info!("ready");
-            let exit = watch(&mut hub, &mut signals, hang_ups, asked).await;
+            let exit = watch(&mut hub, &mut signals, hang_ups, files, asked).await;
             hub.operator.stops();
             let server = watchers.take_control();
             on_a_thread("control", || drop(server)).await;
@@ -353,6 +356,7 @@ async fn watch(
     hub: &mut Reloading<'_>,
     signals: &mut Signals,
     mut hang_ups: HangUps,
+    mut files: Files,
     mut asked: UnboundedReceiver<Asked>,
 ) -> Exit {
     let operator = Arc::clone(&hub.operator);
@@ -364,8 +368,6 @@ async fn watch(
             notify(&[NotifyState::Watchdog]);
         }
     };
-    let mut files = Files::new();
-    files.follow(hub.selection, &hub.current.configuration);
     loop {
         let (is_hint, answer) = tokio::select! {
             () = signals.stop() => return Exit::Clean,

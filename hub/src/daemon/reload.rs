@@ -13,15 +13,16 @@ use control::{Fault, Refusal, Reloaded, Reloads};
 use crossbeam_channel::Sender;
 use jiff::Timestamp;
 use journal::Journal;
-use settings::{Configuration, JournalMode, Problem, Problems, Settings, SigningError};
+use settings::{Configuration, CryptoSettings, JournalMode, Problem, Problems, Settings, SigningError};
 
 use super::consumers::Consumers;
 use super::operator::Operator;
 use super::receiving::Receiving;
 use super::{SETTLE, StartUpError, on_a_thread};
+use crate::check::{Finding, Severity, trust};
 use crate::cli::Selection;
 use crate::consumer::ConsumerName;
-use crate::diff::Diff;
+use crate::diff::{Diff, Sorted};
 use crate::intake::reception::Reception;
 use crate::outbound::Outbound;
 use crate::plan::Plan;
@@ -46,6 +47,11 @@ impl Record {
     /// How it stands.
     pub(super) fn get(&self) -> Reloads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the files say is what is in force, and has been all the time; whether a reload was refused meanwhile.
+    fn forgive(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).last_error.take().is_some()
     }
 
     /// One went well, and changed something or not, or left all as it was.
@@ -137,8 +143,13 @@ impl Reloading<'_> {
     /// # Errors
     /// [`Refusal::NotReloaded`].
     pub(super) async fn reload(&mut self, is_hint: bool) -> Result<Reloaded, Refusal> {
-        match self.try_reload().await {
-            Ok(diff) if diff.is_empty() && is_hint => Ok(self.reloaded(&diff)),
+        match self.try_reload(is_hint).await {
+            Ok(diff) if diff.is_empty() && is_hint => {
+                if self.operator.reloads.forgive() {
+                    tracing::info!("the files are as they were");
+                }
+                Ok(self.reloaded(&diff))
+            }
             Ok(diff) => {
                 self.operator.reloads.note(Ok(!diff.is_empty()));
                 let reloaded = self.reloaded(&diff);
@@ -163,12 +174,19 @@ impl Reloading<'_> {
         Reloaded { generation: self.operator.reloads.get().generation, changes: diff.changes() }
     }
 
-    async fn try_reload(&mut self) -> Result<Diff, ReloadError> {
+    async fn try_reload(&mut self, is_hint: bool) -> Result<Diff, ReloadError> {
         // It runs code of plugins, and reads files.
         let selection = self.selection.clone();
-        let loaded = on_a_thread("reload", move || selection.load()).await;
+        let trusted = (self.current.settings().crypto.clone(), self.current.plan.validates());
+        let load = move || {
+            let (configuration, plan) = selection.load()?;
+            is_trustworthy((&trusted.0, trusted.1), &configuration, plan.validates())?;
+            Ok::<_, Problems>((configuration, plan))
+        };
+        let loaded = on_a_thread("reload", load).await;
         let (configuration, plan) = loaded.ok_or(ReloadError::NoThread)??;
         let next = Current { configuration, plan };
+        next.configuration.is_whole(&self.current.configuration, is_hint)?;
         let diff = Diff::new(
             (&self.current.plan, self.current.settings()),
             (&next.plan, next.settings()),
@@ -199,18 +217,22 @@ impl Reloading<'_> {
         new_cursors: &mut Vec<ConsumerName>,
     ) -> Result<(), ReloadError> {
         let patience = next.settings().hub.start_deadline;
-        let between = self.current.reception().and(&next.reception());
-        self.receiving.go_over(between, patience).await?;
-        let ending = [&*diff.consumers.changed, &diff.consumers.removed].concat();
+        let Sorted { added, changed, removed } = &diff.consumers;
         let drain = self.current.settings().hub.drain_deadline;
         let busy = |names: Vec<ConsumerName>| ReloadError::Busy(names.join(", "), drain);
-        self.consumers.leave(&ending, drain).await.map_err(busy)?;
+        if in_memory(&self.current) && added.is_empty() && changed.is_empty() {
+            // What is kept for those that go may be what intake waits for.
+            self.consumers.leave(removed, drain).await.map_err(busy)?;
+            removed.iter().for_each(|name| self.consumers.give_up(name));
+        }
+        let between = self.current.reception().and(&next.reception());
+        self.receiving.go_over(between, patience).await?;
+        // Of one that is added, an earlier run may not have ended yet.
+        self.consumers.leave(&diff.touched(), drain).await.map_err(busy)?;
         self.adopt(&self.current, next).await?;
         for planned in &next.plan.consumers {
             let name = &planned.installed.name;
-            if (diff.consumers.added.contains(name) || diff.consumers.changed.contains(name))
-                && self.consumers.start(planned)?
-            {
+            if (added.contains(name) || changed.contains(name)) && self.consumers.start(planned)? {
                 new_cursors.push(name.clone());
             }
         }
@@ -245,7 +267,7 @@ impl Reloading<'_> {
         let outbound = Arc::clone(&self.outbound);
         on_a_thread("publishers", move || outbound.close_unused(SETTLE)).await;
         for name in &diff.consumers.removed {
-            if settings.journal.mode == JournalMode::Memory {
+            if in_memory(&self.current) {
                 self.consumers.give_up(name);
             }
         }
@@ -257,8 +279,7 @@ impl Reloading<'_> {
     /// Brings back what was there before an attempt that failed.
     async fn restore(&mut self, diff: &Diff, next: &Current, new_cursors: &[ConsumerName]) {
         let drain = self.current.settings().hub.drain_deadline;
-        let touched = [&*diff.consumers.added, &diff.consumers.changed, &diff.consumers.removed].concat();
-        if let Err(busy) = self.consumers.leave(&touched, drain).await {
+        if let Err(busy) = self.consumers.leave(&diff.touched(), drain).await {
             tracing::warn!(consumers = busy.join(", "), "not yet ended");
         }
         self.consumers.strike(&diff.consumers.added);
@@ -283,10 +304,34 @@ impl Reloading<'_> {
         if let Err(error) = self.consumers.started(patience).await {
             tracing::error!(%error, "not everything runs again as before");
         }
+        let outbound = Arc::clone(&self.outbound);
+        on_a_thread("publishers", move || outbound.close_unused(SETTLE)).await;
         if let Err(error) = self.receiving.go_over(self.current.reception(), SETTLE).await {
             tracing::error!(%error, "not everything is received as before");
         }
     }
+}
+
+/// What trust rests on can be used as well as before: what has ended by itself is no reason against any change.
+fn is_trustworthy(
+    old: (&CryptoSettings, bool),
+    configuration: &Configuration,
+    validates: bool,
+) -> Result<(), Problems> {
+    let crypto = &configuration.settings().crypto;
+    if old == (crypto, validates) {
+        return Ok(());
+    }
+    let known = trust::certificates(old.0, old.1);
+    let new = trust::certificates(crypto, validates).into_iter();
+    let errors = new.filter(|finding| finding.severity == Severity::Error && !known.contains(finding));
+    let problem = |it: Finding| configuration.problem(&["crypto"], format!("{}; {}", it.what, it.mend));
+    let problems: Vec<_> = errors.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+fn in_memory(current: &Current) -> bool {
+    current.settings().journal.mode == JournalMode::Memory
 }
 
 fn needs_restart(configuration: &Configuration, keys: &[Vec<String>]) -> Problems {

@@ -107,7 +107,9 @@ fn consumers(status: &Status, limits: &Limits, found: &mut Found) {
         }
         for consumer in status.consumers.iter().filter(|consumer| has_ended(consumer)) {
             let name = &consumer.place.name;
-            let message = format!("consumer {name} has ended: see the log for why, and restart the hub");
+            let message = format!(
+                "consumer {name} has ended: see the log for why, and reload the hub, which starts it again"
+            );
             found.unready(ProblemKind::ConsumerEnded, Some(name), message);
         }
     }

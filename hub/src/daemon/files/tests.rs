@@ -1,4 +1,4 @@
-use notify::event::{CreateKind, ModifyKind, RemoveKind};
+use notify::event::{CreateKind, DataChange, ModifyKind, RemoveKind};
 
 use super::*;
 
@@ -25,6 +25,8 @@ fn only_changes_of_what_matters_count() {
             "{path} is read by the hub"
         );
         assert!(matters(EventKind::Access(AccessKind::Close(AccessMode::Write)), path), "{path}");
+        let being_written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        assert!(!matters(being_written, path), "{path} is not complete");
     }
     for path in
         ["/etc/fedmsg/hub.toml.swp", "/etc/fedmsg/hub.d/10.toml~", "/usr/lib/plugins/libx.so.dpkg-new"]

@@ -27,11 +27,9 @@ pub trait Hub: Send + Sync {
     /// [`Refusal::ConsumerDoesNotRun`], [`Refusal::Stopping`].
     fn replay(&self, consumer: &str, offsets: Range<Offset>) -> Result<Receiver<ReplayProgress>, Refusal>;
 
-    /// Reads the configuration and the plugins anew, and waits for what becomes of that.
-    ///
-    /// # Errors
-    /// [`Refusal::NotReloaded`], [`Refusal::Stopping`].
-    fn reload(&self) -> Result<Reloaded, Refusal>;
+    /// Has the configuration and the plugins read anew, and says what becomes of that: what has changed, or
+    /// [`Refusal::NotReloaded`]. Where the channel ends before, the hub stops.
+    fn reload(&self) -> Receiver<Result<Reloaded, Refusal>>;
 
     /// How the hub is doing. May read the disk.
     ///

@@ -119,7 +119,7 @@ impl Connection {
             Command::Purge { selection, pretend: true } => answer::purgeable(view, &selection, each),
             Command::Purge { selection, pretend: false } => answer::purge(journal, &selection, each),
             Command::Forget { consumer } => answer::forget(journal, Some(hub), &consumer),
-            Command::Reload => answer::tell(each, Reply::Reloaded(hub.reload()?)),
+            Command::Reload => live::reload(hub, each),
             Command::Replay { consumer, span } => {
                 stream.set_write_timeout(Some(UNREAD)).map_err(ControlError::Output)?;
                 let offsets = view.resolve(&span)?;

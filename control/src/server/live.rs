@@ -1,4 +1,4 @@
-//! The answers that go on until the client goes, or the hub stops: they wait for both at once.
+//! The answers that take as long as the hub does: until it is done, the client goes, or the hub stops.
 
 use std::io::Read;
 use std::net::Shutdown;
@@ -7,14 +7,14 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
-use crossbeam_channel::{bounded, select};
+use crossbeam_channel::{RecvTimeoutError, bounded, select};
 use journal::{DeadLetter, Journal, Next, Offset};
 use message::Pattern;
 
 use crate::answer::{BEAT, Each, PACE, tell, tell_piece};
 use crate::reply::{Gap, Replay, raw};
 use crate::view::{BATCH, Piece};
-use crate::{ControlError, Hub, ReplayProgress, Reply};
+use crate::{ControlError, Hub, Refusal, ReplayProgress, Reply};
 
 /// Does `work`, and calls `gone` when the client has said that it goes, by closing its side, or was told to go. A
 /// client says nothing more behind its request.
@@ -61,6 +61,19 @@ pub(super) fn follow(
         tell_piece(&piece, &(next..u64::MAX), topics, each)?;
     };
     while_connected(stream, || waker.wake(), work)
+}
+
+/// Waits for a reload, which may take its consumers' drain deadline twice and their start deadline. It is not ended when the
+/// client goes.
+pub(super) fn reload(hub: &dyn Hub, each: &mut Each<'_>) -> Result<(), ControlError> {
+    let told = hub.reload();
+    loop {
+        match told.recv_timeout(BEAT) {
+            Ok(reloaded) => return tell(each, Reply::Reloaded(reloaded?)),
+            Err(RecvTimeoutError::Timeout) => tell(each, Reply::Alive {})?,
+            Err(RecvTimeoutError::Disconnected) => return Err(Refusal::Stopping.into()),
+        }
+    }
 }
 
 /// Has history delivered again, and tells how far that is. `absent` is what was asked for and is not there.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use control::{
-    Access, Client, Command, ControlError, Fault, Hub, Refusal, Reloaded, ReplayProgress, Selection, Server,
+    Access, Client, Command, ControlError, Hub, Refusal, Reloaded, ReplayProgress, Selection, Server,
     Span, Status,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -30,6 +30,8 @@ pub(crate) struct PlayedHub {
     pub(crate) redelivered: Mutex<Vec<(String, Offset)>>,
     /// The replay under way.
     pub(crate) replay: Mutex<Option<Sender<ReplayProgress>>>,
+    /// The reload under way.
+    pub(crate) reload: Mutex<Option<Sender<Result<Reloaded, Refusal>>>>,
     /// What it logs.
     pub(crate) level: Mutex<String>,
     /// What is wrong.
@@ -76,8 +78,10 @@ impl Hub for PlayedHub {
         Ok(())
     }
 
-    fn reload(&self) -> Result<Reloaded, Refusal> {
-        Err(Refusal::NotReloaded { fault: Fault::Configuration, message: "played".to_owned() })
+    fn reload(&self) -> Receiver<Result<Reloaded, Refusal>> {
+        let (sender, receiver) = unbounded();
+        *self.reload.lock().unwrap() = Some(sender);
+        receiver
     }
 
     fn trouble(&self) -> Option<String> {

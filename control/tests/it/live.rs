@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use control::{Answer, Bound, Command, ControlError, Refusal, ReplayProgress, Reply, Span};
+use control::{Answer, Bound, Command, ControlError, Fault, Refusal, ReplayProgress, Reply, Span};
 use journal::{DeadLetter, Gap, GapCause, Offset};
 use serde_json::{Value, json};
 
@@ -63,6 +63,17 @@ fn who_waits_is_told_that_the_hub_is_alive() {
     for _ in 0..2 {
         assert!(matches!(replay.next_reply().unwrap(), Some(Reply::Replay(_))));
     }
+}
+
+#[test]
+fn who_waits_for_a_reload_is_told_that_the_hub_is_alive_and_then_what_became_of_it() {
+    let state = State::new();
+    let _server = state.serve();
+    let mut answer = state.client().ask(&Command::Reload).unwrap();
+    assert!(matches!(answer.next_reply().unwrap(), Some(Reply::Alive {})));
+    let refusal = Refusal::NotReloaded { fault: Fault::Configuration, message: "played".to_owned() };
+    state.hub.reload.lock().unwrap().take().unwrap().send(Err(refusal)).unwrap();
+    assert!(matches!(answer.next_reply(), Err(ControlError::Refused(Refusal::NotReloaded { .. }))));
 }
 
 #[test]

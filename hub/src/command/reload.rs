@@ -14,7 +14,7 @@ use super::{Failure, Form};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Exit codes: 0 reloaded, 3 the configuration is wrong, 4 a consumer did not start or did not stop, 5 an address could
-not be bound, 8 no hub runs.
+not be bound, 8 no hub runs, 9 the hub does not answer. It may take `hub.drain_deadline` twice and `hub.start_deadline`.
 
 Examples:
   fedmsg-hub check && fedmsg-hub reload

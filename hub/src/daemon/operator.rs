@@ -77,11 +77,11 @@ impl Hub for Operator {
         }
     }
 
-    fn reload(&self) -> Result<Reloaded, Refusal> {
+    fn reload(&self) -> Receiver<Result<Reloaded, Refusal>> {
         let (tell, told) = bounded(1);
         // Whoever stops listens no more, and drops what it was asked.
         drop(self.reload.send(tell));
-        told.recv().unwrap_or(Err(Refusal::Stopping))
+        told
     }
 
     fn status(&self) -> Result<Status, ControlError> {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::anchors::Anchors;
 use crate::files::{Fingerprints, TrustFiles};
@@ -20,27 +20,33 @@ pub(crate) struct Trust {
 
 pub(crate) struct State {
     seen: Fingerprints,
+    /// No verdict by it is older.
+    pub(crate) since: SystemTime,
     pub(crate) anchors: Result<Anchors, Arc<AnchorError>>,
 }
 
 impl State {
-    fn load(files: &TrustFiles) -> Arc<Self> {
+    /// Says what it finds, unless that is the same trouble as before.
+    fn load(files: &TrustFiles, before: Option<&Self>) -> Self {
         // Looked at before they are read: a change in between is noticed the next time.
         let seen = files.fingerprints();
         let anchors = Anchors::load(files).map_err(Arc::new);
-        match &anchors {
-            Ok(_) => {
+        let trouble = |anchors: &Result<_, Arc<AnchorError>>| anchors.as_ref().err().map(ToString::to_string);
+        match trouble(&anchors) {
+            None => {
                 tracing::info!(ca = %files.ca.display(), crl = ?files.crl, "read what signatures are trusted by");
             }
-            Err(error) => tracing::error!("{error}"),
+            Some(error) if before.is_some_and(|before| trouble(&before.anchors).as_ref() == Some(&error)) => {
+            }
+            Some(error) => tracing::error!("{error}"),
         }
-        Arc::new(Self { seen, anchors })
+        Self { seen, since: SystemTime::now(), anchors }
     }
 }
 
 impl Trust {
     pub(crate) fn new(files: TrustFiles, recheck: Duration) -> Self {
-        let state = RwLock::new(State::load(&files));
+        let state = RwLock::new(Arc::new(State::load(&files, None)));
         let next_look = AtomicU64::new(millis(recheck));
         Self { files, recheck, began: Instant::now(), next_look, state }
     }
@@ -48,12 +54,15 @@ impl Trust {
     /// What was read from the files as they are now, or were not longer than `recheck` ago.
     pub(crate) fn current(&self) -> Arc<State> {
         let state = self.state();
-        if !self.is_due() || self.files.fingerprints() == state.seen {
+        // What could not be read may be readable though it has not changed: for want of file descriptors, or a bad disk.
+        if !self.is_due() || state.anchors.is_ok() && self.files.fingerprints() == state.seen {
             return state;
         }
-        let fresh = State::load(&self.files);
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
-        fresh
+        let fresh = State::load(&self.files, Some(&state));
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        // As long as nobody can get the state before, so that what it is asked about from now on came later.
+        *state = Arc::new(State { since: SystemTime::now(), ..fresh });
+        Arc::clone(&state)
     }
 
     /// Why nothing is trusted now, if that is so.
@@ -79,4 +88,30 @@ impl Trust {
 
 fn millis(span: Duration) -> u64 {
     span.as_millis().try_into().unwrap_or(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Reason;
+    use crate::{Development, make_development_ca};
+
+    #[test]
+    fn what_could_not_be_read_once_is_read_again_though_the_files_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = make_development_ca(folder.path(), &Development::default()).unwrap();
+        let trust = Trust::new(TrustFiles { ca: made.ca, crl: Some(made.crl) }, Duration::ZERO);
+        let problem = std::io::Error::from_raw_os_error(24);
+        let error = AnchorError { path: folder.path().to_owned(), reason: Reason::CaUnavailable, problem };
+        let failed = State {
+            seen: trust.files.fingerprints(),
+            since: SystemTime::now(),
+            anchors: Err(Arc::new(error)),
+        };
+        *trust.state.write().unwrap() = Arc::new(failed);
+        let since = trust.state().since;
+        let state = trust.current();
+        assert!(state.anchors.is_ok() && state.since >= since);
+        assert!(Arc::ptr_eq(&state, &trust.current()), "read again for nothing");
+    }
 }

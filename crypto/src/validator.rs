@@ -1,7 +1,7 @@
 //! Messages in, verdicts out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use message::Envelope;
 use message::json::{self, Numbers};
@@ -57,6 +57,12 @@ impl Validator {
     #[must_use]
     pub fn trouble(&self) -> Option<Arc<AnchorError>> {
         self.trust.trouble()
+    }
+
+    /// Since when it goes by what it goes by now: what it said of a message that came before may no longer hold.
+    #[must_use]
+    pub fn since(&self) -> SystemTime {
+        self.trust.current().since
     }
 
     /// Who signed it.

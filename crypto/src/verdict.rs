@@ -30,6 +30,12 @@ impl Verdict {
     pub fn is_valid(&self) -> bool {
         matches!(self, Self::Valid { .. })
     }
+
+    /// Whether it says less of the message than of the files that trust rests on: mended, they may say another thing.
+    #[must_use]
+    pub fn is_about_anchors(&self) -> bool {
+        matches!(self, Self::Invalid { reason, .. } if reason.is_about_anchors())
+    }
 }
 
 /// A [`Verdict::Invalid`] under way.
@@ -137,6 +143,19 @@ impl std::fmt::Display for Field {
 }
 
 impl Reason {
+    /// Whether the authority's certificate or the revocation list is at fault, whoever signed.
+    #[must_use]
+    pub fn is_about_anchors(&self) -> bool {
+        matches!(
+            self,
+            Self::CaUnavailable
+                | Self::CrlUnavailable
+                | Self::CaExpired
+                | Self::CrlExpired
+                | Self::CrlForeign(_)
+        )
+    }
+
     /// The rule in a word, to count by. It stays the same from version to version.
     #[must_use]
     pub fn rule(&self) -> &'static str {

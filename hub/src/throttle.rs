@@ -1,4 +1,5 @@
-//! Keeps a flood of equal complaints from flooding the log: what is suppressed is counted and said.
+//! Keeps what comes off the bus from flooding the log: of equal complaints, what is suppressed is counted and said; of a
+//! text, only the beginning is said.
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,15 @@ impl Throttle {
         self.last = Some(Instant::now());
         Some(std::mem::take(&mut self.suppressed))
     }
+}
+
+/// As many characters of what a sender wrote are logged: he may have made it as long as a message.
+const LONGEST_SHOWN: usize = 100;
+
+/// The beginning of what a sender wrote.
+#[must_use]
+pub fn cut(text: &str) -> &str {
+    text.char_indices().nth(LONGEST_SHOWN).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]

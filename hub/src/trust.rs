@@ -2,21 +2,24 @@
 //! logged at a bounded rate.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use bus::EndpointName;
 use crypto::{AnchorError, Validator, Verdict};
 use journal::Refusal;
 use message::Envelope;
 
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, cut};
 
 /// Judges messages, for intake and for the consumers that come to what nobody had checked.
 pub struct Judge {
-    /// None as long as nobody validates.
-    validator: RwLock<Option<Arc<Validator>>>,
+    /// None as long as nobody validates; and since when.
+    validator: RwLock<(Option<Arc<Validator>>, SystemTime)>,
     tally: Arc<TrustTally>,
-    complaints: Mutex<HashMap<&'static str, Throttle>>,
+    /// By endpoint and rule: no flood keeps another out of the log.
+    complaints: Mutex<HashMap<(EndpointName, &'static str), Throttle>>,
 }
 
 /// The messages that cannot be trusted since the hub started, by endpoint and rule. One that nobody had checked when it came
@@ -49,20 +52,18 @@ impl TrustTally {
 /// The rule for a message without a signature; the others are [`crypto::Reason::rule`].
 const UNSIGNED: &str = "unsigned";
 
-/// As many characters of a `msg_id` are logged.
-const LONGEST_SHOWN: usize = 100;
-
 impl Judge {
     /// Goes by this validator.
     #[must_use]
     pub fn new(validator: Option<Validator>) -> Self {
-        let validator = RwLock::new(validator.map(Arc::new));
+        let validator = RwLock::new((validator.map(Arc::new), SystemTime::now()));
         Self { validator, tally: Arc::default(), complaints: Mutex::default() }
     }
 
     /// Goes by another one from now on.
     pub fn adopt(&self, validator: Option<Validator>) {
-        *self.validator.write().unwrap_or_else(PoisonError::into_inner) = validator.map(Arc::new);
+        let mut current = self.validator.write().unwrap_or_else(PoisonError::into_inner);
+        *current = (validator.map(Arc::new), SystemTime::now());
     }
 
     /// Whether anybody validates.
@@ -78,7 +79,16 @@ impl Judge {
     }
 
     fn validator(&self) -> Option<Arc<Validator>> {
-        self.validator.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.validator.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// When a message must have come so that what was noted of it then still counts: since the files and the policy are as
+    /// they are now, in this run of the hub. And not in what is the future, for then the clock was set back.
+    #[must_use]
+    pub fn noted(&self) -> RangeInclusive<SystemTime> {
+        let (validator, since) = self.validator.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let files = validator.map_or(since, |validator| validator.since());
+        since.max(files)..=SystemTime::now()
     }
 
     /// What it has counted.
@@ -109,12 +119,10 @@ impl Judge {
         };
         self.tally.add(endpoint, rule);
         let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(suppressed) = complaints.entry(rule).or_default().pass() {
+        if let Some(suppressed) = complaints.entry((endpoint.clone(), rule)).or_default().pass() {
             let msg_id = Envelope::parse(body).ok().and_then(|envelope| envelope.msg_id());
-            // The sender may have made it as long as the message.
-            let msg_id = msg_id.map(|id| id.chars().take(LONGEST_SHOWN).collect::<String>());
             tracing::warn!(
-                %endpoint, topic, msg_id = msg_id.as_deref(), cn, rule, reason, suppressed,
+                %endpoint, topic = cut(topic), msg_id = msg_id.as_deref().map(cut), cn, rule, reason, suppressed,
                 "message not trusted: only consumers that do not validate get it"
             );
         }

@@ -1,13 +1,17 @@
-//! Whether a consumer that validates may have a message: by what was noted when it came or, if nobody wanted to know then,
-//! by what is found out now.
+//! Whether a consumer that validates may have a message: by what was noted when it came or, if nobody wanted to know then
+//! or that is no longer sure, by what is found out now.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crypto::Verdict;
 use journal::{Ending, Entry};
+use plugin_api::Verdict as Noted;
 
 use super::Consumer;
 use crate::mark;
+use crate::trust::Judge;
 
 /// Whether a consumer may have a message.
 #[derive(Debug)]
@@ -20,22 +24,39 @@ pub(super) enum Admission {
     Refused,
 }
 
+/// What a consumer may have, as it is known at one moment.
+pub(super) struct Gate<'c> {
+    consumer: &'c Consumer,
+    /// When those came whose notes count; `None` for a consumer that does not validate.
+    judge: Option<(&'c Judge, RangeInclusive<SystemTime>)>,
+}
+
 impl Consumer {
-    /// Whether it may have this message.
+    /// What it may have now.
+    pub(super) fn gate(&self) -> Gate<'_> {
+        Gate { consumer: self, judge: self.judge.as_deref().map(|judge| (judge, judge.noted())) }
+    }
+}
+
+impl Gate<'_> {
+    /// Whether the consumer may have this message.
     pub(super) fn admit(&self, entry: &Entry<'_>) -> Admission {
-        let Some(judge) = &self.judge else { return Admission::AsNoted };
-        match mark::verdict(entry).0 {
-            plugin_api::Verdict::Valid => return Admission::AsNoted,
-            plugin_api::Verdict::NotChecked => {}
-            _ => return Admission::Refused,
+        let Some((judge, counts)) = &self.judge else { return Admission::AsNoted };
+        let noted = mark::verdict(entry).0;
+        match (noted, counts.contains(&entry.received())) {
+            (Noted::Valid, true) => return Admission::AsNoted,
+            (Noted::Invalid, true) | (Noted::Unsigned, _) => return Admission::Refused,
+            _ => {}
         }
         match judge.verdict(entry.topic(), entry.body()) {
             Some(Verdict::Valid { cn }) => Admission::Signed(cn),
+            // As it was recorded when it came.
+            Some(Verdict::Invalid { .. }) if noted == Noted::Invalid => Admission::Refused,
             Some(verdict) => {
                 let endpoint = entry.endpoint().into();
                 let refusal = judge.refusal(&endpoint, entry.topic(), entry.body(), &verdict);
                 if let Some(refusal) = refusal {
-                    self.record(entry.offset(), Ending::Rejected(refusal));
+                    self.consumer.record(entry.offset(), Ending::Rejected(refusal));
                 }
                 Admission::Refused
             }

@@ -164,8 +164,8 @@ impl Courier {
                 continue;
             };
             for entry in message.iter() {
-                // Who validates may not have done so when the letter was made.
-                let admission = self.consumer.admit(&entry);
+                // Who validates may not have done so when the letter was made, or by other files.
+                let admission = self.consumer.gate().admit(&entry);
                 let signer = match &admission {
                     Admission::AsNoted => None,
                     Admission::Signed(by) => Some(&**by),

@@ -35,11 +35,13 @@ impl Wants {
     /// Those of a batch that it wants and may have, of these offsets.
     pub(super) fn pick(&mut self, batch: &Batch, offsets: &impl RangeBounds<Offset>) -> Picks {
         let mut picks = Picks::default();
+        let consumer = Arc::clone(&self.consumer);
+        let gate = consumer.gate();
         for (place, entry) in batch.iter().enumerate() {
             if !offsets.contains(&entry.offset()) || !self.matches(&entry) {
                 continue;
             }
-            match self.consumer.admit(&entry) {
+            match gate.admit(&entry) {
                 Admission::Refused => continue,
                 Admission::AsNoted => {}
                 Admission::Signed(by) => drop(picks.signers.insert(place, by)),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use message::{Envelope, Topic};
 
 use crate::outcome::Rejected;
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, cut};
 
 /// Why a message is not taken in.
 #[derive(Debug)]
@@ -55,15 +55,15 @@ pub(super) fn body(body: &Bytes, most: usize) -> Result<Envelope<'_>, Refused> {
     Envelope::parse(body).map_err(|error| Refused::new(Rejected::Body, error.to_string()))
 }
 
-/// Logs refusals, for each reason at a bounded rate.
+/// Logs refusals, for each endpoint and reason at a bounded rate.
 #[derive(Default)]
-pub(super) struct Complaints(HashMap<&'static str, Throttle>);
+pub(super) struct Complaints(HashMap<(EndpointName, &'static str), Throttle>);
 
 impl Complaints {
     pub(super) fn log(&mut self, endpoint: &EndpointName, refused: &Refused) {
         let reason = refused.reason.word();
-        let Some(suppressed) = self.0.entry(reason).or_default().pass() else { return };
-        let topic = refused.topic.as_deref().unwrap_or_default();
+        let Some(suppressed) = self.0.entry((endpoint.clone(), reason)).or_default().pass() else { return };
+        let topic = refused.topic.as_deref().map_or("", cut);
         tracing::warn!(%endpoint, topic, reason, error = refused.error, suppressed, "message rejected");
     }
 }

@@ -1,11 +1,12 @@
 //! Messages that nobody had checked when they came: a consumer that validates may come to them later.
 
+use std::fs;
 use std::process::Command;
 
 use e2e::{Hub, HubBuilder, Recorder, Scratch, TestPublisher};
 use serde_json::json;
 
-use super::{operate, publish_signed, rejected, signer, trust};
+use super::{operate, pki, publish_signed, rejected, signer, trust};
 
 fn validating<'s>(
     scratch: &'s Scratch,
@@ -95,4 +96,65 @@ fn a_dead_letter_of_before_is_checked_before_it_is_delivered_again() {
     assert_eq!(recorder.all().len(), 2);
     let said = hub.log().wait_for("intake stopped");
     assert!(said.contains(r#"not_trusted="e:unsigned=1""#), "{said}");
+}
+
+/// Another revocation list in place of the one that `trusting` names.
+fn list(scratch: &Scratch, list: &str) {
+    fs::copy(pki().join(list), scratch.join("crl.new")).unwrap();
+    fs::rename(scratch.join("crl.new"), scratch.join("crl.pem")).unwrap();
+}
+
+/// A hub whose consumer validates by the revocation list in `scratch`, if there is one.
+fn trusting<'s>(scratch: &'s Scratch, publisher: &TestPublisher, recorder: &Recorder) -> HubBuilder<'s> {
+    let trust = format!(
+        "[crypto]\nca_cert_location = \"{}\"\ncrl_location = \"{}\"\nvalidate_signatures = true",
+        pki().join("ca.crt").display(),
+        scratch.join("crl.pem").display()
+    );
+    Hub::builder(scratch).subscribed_to(publisher).recorder(recorder).config(&trust)
+}
+
+#[test]
+fn what_was_found_valid_before_is_not_delivered_once_its_signer_is_revoked() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    list(&scratch, "empty-list.crl");
+    let builder = trusting(&scratch, &publisher, &recorder);
+    let state_dir = builder.state_dir();
+    let mut hub = builder.clone().start();
+    publisher.wait_for_subscriber("t");
+    publish_signed(&mut publisher, &signer("revoked"), "t", 0);
+    publish_signed(&mut publisher, &signer("good"), "t", 1);
+    recorder.wait_for(2);
+    assert_eq!(hub.stop().code(), Some(0));
+
+    list(&scratch, "crl");
+    let mut hub = builder.start();
+    operate(&scratch, &["replay", "--consumer", "recorder", "--from", "0"], &state_dir);
+    let got = recorder.wait_for(3);
+    assert_eq!((&got[2]["signer"], &got[2]["verdict"]), (&json!("good"), &json!("Valid")));
+    assert_eq!(hub.stop().code(), Some(0));
+    assert_eq!(recorder.all().len(), 3);
+    let rejected = rejected(&scratch, &state_dir);
+    assert_eq!(Vec::from_iter(rejected.iter().map(|outcome| &outcome["offset"])), [0]);
+}
+
+#[test]
+fn what_came_while_the_revocation_list_was_missing_is_refused_and_delivered_by_a_replay_when_it_is_there() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let builder = trusting(&scratch, &publisher, &recorder);
+    let state_dir = builder.state_dir();
+    let mut hub = builder.start();
+    publisher.wait_for_subscriber("t");
+    publish_signed(&mut publisher, &signer("good"), "t", 0);
+    hub.log().wait_for("rule=\"crl_unavailable\"");
+    list(&scratch, "crl");
+    hub.log().wait_for("read what signatures are trusted by");
+    operate(&scratch, &["replay", "--consumer", "recorder", "--from", "0"], &state_dir);
+    assert_eq!(recorder.wait_for(1)[0]["signer"], "good");
+    assert_eq!(hub.stop().code(), Some(0));
+    assert_eq!(rejected(&scratch, &state_dir).len(), 1);
 }

@@ -1,10 +1,10 @@
 //! JSON exactly as Python's `json` module reads and writes it, over raw text.
 //!
 //! A message on the bus is what Python's `json.loads` accepts: `NaN`, `Infinity`, lone surrogates, integers
-//! of thousands of digits and any depth of nesting included, and signatures are made over what its
+//! of thousands of digits and a thousand levels of nesting included, and signatures are made over what its
 //! `json.dumps` writes. No general JSON library agrees with it on all of that.
 //!
-//! Nothing here recurses: the depth of a text costs memory in proportion, never stack.
+//! Nothing here recurses: the depth of a text costs no stack.
 
 mod members;
 mod number;

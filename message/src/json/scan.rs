@@ -7,6 +7,10 @@ use thiserror::Error;
 /// The most digits an integer may have. CPython has this limit since 3.11, against quadratic conversions.
 const MAX_INTEGER_DIGITS: usize = 4300;
 
+/// The most levels of nesting. CPython's recursion limit, which is all that bounds the depth there, is this by default; what is
+/// already on its stack counts, so that in practice it reads some levels less.
+pub(super) const MAX_DEPTH: usize = 1000;
+
 /// Why a text is not what `json.loads` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{problem} at byte {at}")]
@@ -38,6 +42,8 @@ pub enum Problem {
     InvalidEscape,
     #[error("integer of more than {MAX_INTEGER_DIGITS} digits")]
     HugeInteger,
+    #[error("more than {MAX_DEPTH} levels of nesting")]
+    TooDeep,
     #[error("text behind the end of the value")]
     TrailingText,
     #[error("the value is no object")]
@@ -85,6 +91,9 @@ pub(super) fn scan(text: &str, sink: &mut impl Sink) -> Result<(), Error> {
             Some(&bracket @ (b'{' | b'[')) => {
                 let (kind, closing) =
                     if bracket == b'{' { (Kind::Object, b'}') } else { (Kind::Array, b']') };
+                if open.len() == MAX_DEPTH {
+                    return fail(at, Problem::TooDeep);
+                }
                 sink.open(kind, at);
                 at = skip_space(bytes, at + 1);
                 if bytes.get(at) == Some(&closing) {

@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::scan::MAX_DEPTH;
 use super::*;
 
 #[track_caller]
@@ -33,13 +34,17 @@ fn lone_surrogates_survive() {
 }
 
 #[test]
-fn depth_takes_no_stack() {
-    let arrays = ["[".repeat(100_000), "]".repeat(100_000)].concat();
-    check(&arrays, &arrays);
-    let objects = [r#"{"b":0,"a":"#.repeat(100_000), "1".to_owned(), "}".repeat(100_000)].concat();
-    let sorted = [r#"{"a":"#.repeat(100_000), "1".to_owned(), r#","b":0}"#.repeat(100_000)].concat();
+fn a_text_may_be_as_deep_as_python_reads_it_and_no_deeper() {
+    let arrays = |depth| ["[".repeat(depth), "]".repeat(depth)].concat();
+    check(&arrays(MAX_DEPTH), &arrays(MAX_DEPTH));
+    let objects = [r#"{"b":0,"a":"#.repeat(MAX_DEPTH), "1".to_owned(), "}".repeat(MAX_DEPTH)].concat();
+    let sorted = [r#"{"a":"#.repeat(MAX_DEPTH), "1".to_owned(), r#","b":0}"#.repeat(MAX_DEPTH)].concat();
     check(&objects, &sorted);
-    assert_eq!(canonical(&arrays[1..]).unwrap_err().problem, Problem::TrailingText);
+    assert_eq!(canonical(&arrays(MAX_DEPTH)[1..]).unwrap_err().problem, Problem::TrailingText);
+    for depth in [MAX_DEPTH + 1, 7_000_000] {
+        let error = canonical(&arrays(depth)).unwrap_err();
+        assert_eq!((error.at, error.problem), (MAX_DEPTH, Problem::TooDeep));
+    }
 }
 
 #[test]

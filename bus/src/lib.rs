@@ -29,6 +29,6 @@ pub use error::{BusError, PublishError, Unsent};
 pub use options::Options;
 pub use publisher::{Publish, Publisher};
 pub use report::{ReportPublisher, ReportSubscriber};
-pub use status::{AddressStatus, DownReason, EndpointStatus, State, StatusBoard};
+pub use status::{AddressStatus, DownReason, EndpointStatus, Moment, State, StatusBoard};
 pub use subscribe::{BATCH_BYTES, Frames, Incoming, Prefixes, Subscribe};
 pub use subscriber::{Subscriber, service_places};

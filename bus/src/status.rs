@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::deadline::Deadline;
 use crate::{Address, EndpointName};
@@ -20,6 +20,9 @@ pub struct EndpointStatus {
     pub bytes: u64,
     /// When the last message came, to the batch.
     pub last_message: Option<SystemTime>,
+    /// For how long nothing has come though it could have: since the last message, since it was opened, or since it was
+    /// connected, whichever is latest. By a clock that nobody sets.
+    pub silence: Duration,
     /// Each of its addresses, once; those that a service (`srv://`) has at present, too.
     pub addresses: Vec<AddressStatus>,
 }
@@ -36,7 +39,24 @@ pub struct AddressStatus {
     /// Connections lost so far.
     pub disconnects: u64,
     /// Since when it is connected, if it is.
-    pub connected_since: Option<SystemTime>,
+    pub connected_since: Option<Moment>,
+}
+
+/// A point in time, by the clock on the wall and by one that nobody sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// For people.
+    pub at: SystemTime,
+    /// For lengths of time.
+    pub clock: Instant,
+}
+
+impl Moment {
+    /// Now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { at: SystemTime::now(), clock: Instant::now() }
+    }
 }
 
 /// The state of an address.
@@ -94,11 +114,14 @@ pub struct StatusBoard(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     endpoints: Mutex<BTreeMap<EndpointName, Entry>>,
+    /// Of endpoints that were ever open: who is opened again counts on.
+    traffic: Mutex<BTreeMap<EndpointName, Arc<Traffic>>>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
 struct Entry {
+    opened: Instant,
     traffic: Arc<Traffic>,
     addresses: Vec<AddressStatus>,
 }
@@ -132,8 +155,10 @@ impl StatusBoard {
     }
 
     pub(crate) fn insert(&self, name: &EndpointName, addresses: Vec<AddressStatus>) -> Arc<Traffic> {
-        let traffic = Arc::new(Traffic::default());
-        self.lock().insert(name.clone(), Entry { traffic: Arc::clone(&traffic), addresses });
+        let mut all = self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        let traffic = Arc::clone(all.entry(name.clone()).or_default());
+        let entry = Entry { opened: Instant::now(), traffic: Arc::clone(&traffic), addresses };
+        self.lock().insert(name.clone(), entry);
         self.0.changed.notify_all();
         traffic
     }
@@ -186,11 +211,15 @@ impl StatusBoard {
 
 impl Entry {
     fn status(&self, name: &EndpointName) -> EndpointStatus {
+        let connected = self.addresses.iter().filter_map(|address| address.connected_since);
+        let connected = connected.map(|since| since.clock).min();
+        let silent = [Some(self.opened), self.traffic.last_by_clock(), connected].into_iter().flatten().max();
         EndpointStatus {
             name: name.clone(),
             messages: self.traffic.messages.load(Ordering::Relaxed),
             bytes: self.traffic.bytes.load(Ordering::Relaxed),
             last_message: self.traffic.last_message(),
+            silence: silent.map_or(Duration::ZERO, |since| since.elapsed()),
             addresses: self.addresses.clone(),
         }
     }
@@ -203,12 +232,22 @@ impl AddressStatus {
 }
 
 /// What an endpoint has received: written by the receiving thread, read by any.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Traffic {
+    began: Instant,
     messages: AtomicU64,
     bytes: AtomicU64,
     /// Milliseconds since the epoch; 0 is never.
     last: AtomicU64,
+    /// Microseconds since this began; 0 is never.
+    last_by_clock: AtomicU64,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        let (messages, bytes, last, last_by_clock) = Default::default();
+        Self { began: Instant::now(), messages, bytes, last, last_by_clock }
+    }
 }
 
 impl Traffic {
@@ -217,6 +256,14 @@ impl Traffic {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.last.store(now.as_millis() as u64, Ordering::Relaxed);
+        self.last_by_clock.store((self.began.elapsed().as_micros() as u64).max(1), Ordering::Relaxed);
+    }
+
+    fn last_by_clock(&self) -> Option<Instant> {
+        match self.last_by_clock.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(self.began + Duration::from_micros(micros)),
+        }
     }
 
     fn last_message(&self) -> Option<SystemTime> {

@@ -130,7 +130,7 @@ pub enum ProblemKind {
     ConsumerEnded,
     /// A consumer did not start, and the hub runs without it, or tries again.
     ConsumerNotStarted,
-    /// A consumer does not come back from a message.
+    /// A consumer does not come back from a message, or from its end.
     ConsumerStuck,
     /// None of an endpoint's addresses is connected.
     EndpointDown,
@@ -189,7 +189,7 @@ pub struct EndpointStatus {
     pub bytes: u64,
     /// When the last message came.
     pub last_message: Option<Timestamp>,
-    /// For how long nothing has come: since the last message, or since the hub started.
+    /// For how long nothing has come: since the last message, or since it was opened or connected if that is later.
     pub silent_seconds: f64,
     /// Messages that reached no consumer, by reason; only reasons that occurred.
     pub rejected: BTreeMap<String, u64>,
@@ -244,6 +244,8 @@ pub struct ConsumerStatus {
     pub place: Consumer,
     /// What it is about.
     pub state: ConsumerState,
+    /// For how long it has been about that.
+    pub state_seconds: f64,
     /// The topics that it gets.
     pub topics: Vec<String>,
     /// The file of its plugin.
@@ -281,6 +283,8 @@ pub enum ConsumerState {
     Running,
     /// It did not start, and the hub runs without it, as `on_start_error = "ignore"` says.
     Ignored,
+    /// It was told to end, for a reload, and gets no more messages until it has and is started again.
+    Leaving,
     /// It gets no more messages: it asked for that, or was stopped.
     Ended,
 }
@@ -294,6 +298,7 @@ impl ConsumerState {
             Self::Retrying => "retrying",
             Self::Running => "running",
             Self::Ignored => "ignored",
+            Self::Leaving => "leaving",
             Self::Ended => "ended",
         }
     }

@@ -64,6 +64,54 @@ fn what_changed_is_printed_and_in_force_and_the_rest_is_not_touched() {
 }
 
 #[test]
+fn a_consumer_that_hangs_as_it_leaves_is_shown_so_and_the_hub_is_not_ready() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let stays = told(&scratch).subscribed_to(&publisher).recorder(&recorder).plugin("misbehaving");
+    let stays = stays.config("hub.drain_deadline = \"100ms\"");
+    let _hub = stays.clone().config("misbehaving.blocks_in_stop.enabled = true").start();
+    publisher.wait_for_subscriber("t");
+    let refused = reload(&scratch, &stays);
+    assert_eq!(refused.status.code(), Some(4), "{}", refused.stderr);
+    let status = Process::run(&scratch, "status", stays.command().args(["status", "--json"]), "");
+    assert_eq!(status.status.code(), Some(10), "{}", status.stderr);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    let leaving = &status["consumers"][0];
+    assert_eq!((&leaving["name"], &leaving["state"]), (&json!("blocks-in-stop"), &json!("leaving")));
+    assert!(leaving["in_hand_seconds"].is_number(), "{leaving}");
+    let problem = &status["problems"][0];
+    assert_eq!((&problem["kind"], &problem["about"]), (&json!("consumer_stuck"), &leaving["name"]));
+    assert_eq!((&status["consumers"][1]["state"], &status["problems"][1]), (&json!("running"), &json!(null)));
+}
+
+#[test]
+fn an_endpoint_that_comes_again_counts_on_and_was_not_silent_before() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let without = told(&scratch).recorder(&recorder).config("endpoints.other = \"tcp://127.0.0.1:1\"");
+    let with = without.clone().subscribed_to(&publisher);
+    let _hub = with.clone().start();
+    publisher.wait_for_subscriber("t");
+    publisher.send("t", b"no JSON");
+    publisher.publish("t", "{}");
+    recorder.wait_for(1);
+    let status = || -> serde_json::Value {
+        let status = Process::run(&scratch, "status", with.command().args(["status", "--json"]), "");
+        serde_json::from_str(&status.stdout).unwrap()
+    };
+    assert_eq!(reload(&scratch, &without).stdout, "removed endpoint e");
+    let before = status()["hub"]["uptime_seconds"].as_f64().unwrap();
+    assert_eq!(reload(&scratch, &with).stdout, "added endpoint e");
+    let after = status();
+    let endpoint = &after["endpoints"][0];
+    assert_eq!((&endpoint["messages"], &endpoint["rejected"]["body"]), (&json!(2), &json!(1)), "{endpoint}");
+    let since = after["hub"]["uptime_seconds"].as_f64().unwrap() - before;
+    assert!(endpoint["silent_seconds"].as_f64().unwrap() <= since, "{endpoint}");
+}
+
+#[test]
 fn what_cannot_be_leaves_all_as_it_was_and_is_named() {
     let scratch = Scratch::new();
     let recorder = Recorder::listen(&scratch, "recorder");

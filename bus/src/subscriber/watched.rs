@@ -13,7 +13,7 @@ use super::dns::{NoService, Service};
 use super::link::{Link, Target};
 use super::resolver::Question;
 use crate::monitor::Monitor;
-use crate::{Address, DownReason, EndpointName, State, StatusBoard};
+use crate::{Address, DownReason, EndpointName, Moment, State, StatusBoard};
 
 /// What the supervisor wants done to the socket of an endpoint.
 pub(super) struct Order {
@@ -241,7 +241,7 @@ impl Watched {
             SocketEvent::HANDSHAKE_SUCCEEDED => {
                 status.update(name, address, |status| {
                     status.state = State::Connected;
-                    status.connected_since = Some(SystemTime::now());
+                    status.connected_since = Some(Moment::now());
                     status.connects += 1;
                 });
                 info!(endpoint = %name, %address, "connected");

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use control::{
-    Access, Client, Command, ControlError, Hub, Refusal, Reloaded, ReplayProgress, Selection, Server,
-    Span, Status,
+    Access, Client, Command, ControlError, Hub, Refusal, Reloaded, ReplayProgress, Selection, Server, Span,
+    Status,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use journal::{Appender, DeadLetter, Journal, Mode, Offset, Opened, Options, Record};

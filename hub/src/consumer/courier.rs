@@ -220,8 +220,9 @@ impl Courier {
 
     /// Lets the plugin tidy up.
     pub(super) fn stop(self) {
-        if let Err(panic) = self.instance.stop() {
-            tracing::error!(consumer = %self.consumer.name, error = %panic, "consumer did not stop cleanly");
+        let Self { consumer, instance, hand, .. } = self;
+        if let Err(panic) = consumer.tally.calls.hold(&hand, || instance.stop()) {
+            tracing::error!(consumer = %consumer.name, error = %panic, "consumer did not stop cleanly");
         }
     }
 

@@ -57,17 +57,26 @@ impl Meter {
     /// For one more thread.
     pub(super) fn hand(&self) -> Arc<Hand> {
         let hand = Arc::<Hand>::default();
-        self.hands.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&hand));
+        let mut hands = self.hands.lock().unwrap_or_else(PoisonError::into_inner);
+        // Threads of before a reload are gone.
+        hands.retain(|hand| Arc::strong_count(hand) > 1);
+        hands.push(Arc::clone(&hand));
         hand
+    }
+
+    /// Makes a call that is about no message.
+    pub(super) fn hold<T>(&self, hand: &Hand, call: impl FnOnce() -> T) -> T {
+        hand.since.store(nanos(self.began.elapsed()).max(1), Relaxed);
+        let result = call();
+        hand.since.store(0, Relaxed);
+        result
     }
 
     /// Makes a call, which says how many messages it dealt with.
     pub(super) fn measure<T>(&self, hand: &Hand, call: impl FnOnce() -> (usize, T)) -> T {
-        let begun = nanos(self.began.elapsed()).max(1);
-        hand.since.store(begun, Relaxed);
-        let (messages, result) = call();
-        hand.since.store(0, Relaxed);
-        let took = nanos(self.began.elapsed()).saturating_sub(begun);
+        let begun = Instant::now();
+        let (messages, result) = self.hold(hand, call);
+        let took = nanos(begun.elapsed());
         self.sum_nanos.fetch_add(took, Relaxed);
         let each = Duration::from_nanos(took / (messages.max(1) as u64));
         self.counts[BOUNDS.partition_point(|bound| *bound < each)].fetch_add(messages as u64, Relaxed);

@@ -21,10 +21,10 @@ mod start;
 mod wants;
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use control::{ConsumerState, ReplayProgress};
 use crossbeam_channel::Sender;
@@ -171,15 +171,6 @@ impl Handle {
     }
 }
 
-/// By their numbers.
-const STATES: [ConsumerState; 5] = [
-    ConsumerState::Starting,
-    ConsumerState::Retrying,
-    ConsumerState::Running,
-    ConsumerState::Ignored,
-    ConsumerState::Ended,
-];
-
 /// What became of a consumer's messages since the hub started.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -189,18 +180,31 @@ pub struct Tally {
     replayed: AtomicU64,
     failures: AtomicU64,
     aside: AtomicU64,
-    state: AtomicU8,
+    phase: Mutex<Phase>,
     /// The calls into the plugin.
     pub calls: Meter,
     /// Those that were not finished, by reason.
     pub dropped: DroppedCounters,
 }
 
+/// What a consumer is about, and since when.
+#[derive(Debug, Clone, Copy)]
+struct Phase {
+    state: ConsumerState,
+    since: Instant,
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self { state: ConsumerState::Starting, since: Instant::now() }
+    }
+}
+
 impl Tally {
     /// The consumer is started, for the first time or again. What it had set aside it will find again.
     pub(crate) fn begin(&self) {
         self.aside.store(0, Relaxed);
-        self.set_state(ConsumerState::Starting);
+        *self.lock_phase() = Phase::default();
     }
 
     /// Messages that were for it, each once.
@@ -225,16 +229,39 @@ impl Tally {
 
     /// What the consumer is about.
     pub fn state(&self) -> ConsumerState {
-        STATES.get(usize::from(self.state.load(Relaxed))).copied().unwrap_or_default()
+        self.lock_phase().state
+    }
+
+    /// For how long it has been about that.
+    pub fn in_state(&self) -> Duration {
+        self.lock_phase().since.elapsed()
     }
 
     pub(crate) fn set_state(&self, state: ConsumerState) {
-        self.state.store(state as u8, Relaxed);
+        let mut phase = self.lock_phase();
+        let is_late = match phase.state {
+            // Whatever becomes of its start.
+            ConsumerState::Leaving => !is_end(state),
+            before => is_end(before) && state == ConsumerState::Leaving,
+        };
+        if !is_late {
+            *phase = Phase { state, since: Instant::now() };
+        }
     }
 
     /// Whether the consumer's thread is at its end.
     pub fn has_ended(&self) -> bool {
-        matches!(self.state(), ConsumerState::Ended | ConsumerState::Ignored)
+        is_end(self.state())
+    }
+
+    /// Whether the consumer's thread does what it is told.
+    pub fn takes_orders(&self) -> bool {
+        !self.has_ended() && self.state() != ConsumerState::Leaving
+    }
+
+    fn lock_phase(&self) -> MutexGuard<'_, Phase> {
+        // Nothing under the lock is left half-done by a panic.
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Messages that are set aside now, to be delivered later.
@@ -246,4 +273,8 @@ impl Tally {
     pub fn replayed(&self) -> u64 {
         self.replayed.load(Relaxed)
     }
+}
+
+fn is_end(state: ConsumerState) -> bool {
+    matches!(state, ConsumerState::Ended | ConsumerState::Ignored)
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use control::ConsumerState;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use journal::{Journal, Offset, Start};
 use plugin_api::StartError;
@@ -238,6 +239,7 @@ impl Consumers {
         }
         let mut leaving = BTreeSet::new();
         for running in self.running.iter_mut().filter(|running| names.contains(&running.name)) {
+            running.handle.tally.set_state(ConsumerState::Leaving);
             // One that was told before and hangs in its start has read nothing, and will not.
             if running.leave.take().is_some() || running.is_up {
                 leaving.insert(running.run);

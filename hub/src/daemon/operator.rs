@@ -52,13 +52,13 @@ impl Operator {
     }
 
     fn running(&self, consumer: &str) -> Option<Handle> {
-        self.consumers.get(consumer).filter(|handle| !handle.tally().has_ended())
+        self.consumers.get(consumer).filter(|handle| handle.tally().takes_orders())
     }
 }
 
 impl Hub for Operator {
     fn is_running(&self, consumer: &str) -> bool {
-        self.running(consumer).is_some()
+        self.consumers.get(consumer).is_some_and(|handle| !handle.tally().has_ended())
     }
 
     fn redeliver(&self, consumer: &str, offset: Offset) -> bool {

@@ -19,6 +19,8 @@ pub struct Limits {
     pub stuck_after: Duration,
     /// `hub.silent_after`.
     pub silent_after: Duration,
+    /// `hub.drain_deadline`.
+    pub drain: Duration,
     /// `hub.required_endpoints`.
     pub required: Vec<String>,
     /// `journal.segment_bytes`: with less than that free, the disk is nearly full.
@@ -33,6 +35,7 @@ impl Limits {
         Self {
             stuck_after: hub.stuck_after,
             silent_after: hub.silent_after,
+            drain: hub.drain_deadline,
             required: hub.required_endpoints.clone(),
             low_disk: settings.journal.segment_bytes,
         }
@@ -115,6 +118,15 @@ fn consumers(status: &Status, limits: &Limits, found: &mut Found) {
     }
     for consumer in &status.consumers {
         let name = &consumer.place.name;
+        if consumer.state == ConsumerState::Leaving && consumer.state_seconds > limits.drain.as_secs_f64() {
+            let message = format!(
+                "consumer {name} was told to end {:.0} s ago and has not: it gets no messages until it has, and is then \
+                 started again; if it hangs, restart the hub",
+                consumer.state_seconds
+            );
+            found.unready(ProblemKind::ConsumerStuck, Some(name), message);
+            continue;
+        }
         let in_hand = consumer.in_hand_seconds.and_then(|time| Duration::try_from_secs_f64(time).ok());
         if let Some(in_hand) = in_hand.filter(|in_hand| limits.is_stuck(*in_hand)) {
             let message = format!("consumer {name} has not come back from a message for {in_hand:.0?}");

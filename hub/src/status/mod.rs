@@ -82,7 +82,7 @@ impl Parts<'_> {
             },
             problems: Vec::new(),
             intake: intake(self.intake),
-            endpoints: endpoints(self.endpoints, self.intake, self.started),
+            endpoints: endpoints(self.endpoints, self.intake),
             consumers,
             journal,
             process: process::status(),
@@ -108,19 +108,14 @@ fn intake(tally: &IntakeTally) -> IntakeStatus {
     }
 }
 
-fn endpoints(board: &StatusBoard, tally: &IntakeTally, started: Started) -> Vec<control::EndpointStatus> {
-    let (rejected, untrusted, now) =
-        (tally.rejected_by_endpoint(), tally.untrusted.snapshot(), SystemTime::now());
+fn endpoints(board: &StatusBoard, tally: &IntakeTally) -> Vec<control::EndpointStatus> {
+    let (rejected, untrusted) = (tally.rejected_by_endpoint(), tally.untrusted.snapshot());
     let endpoint = |endpoint: EndpointStatus| {
         let counters = rejected.get(&endpoint.name);
         let occurred = Rejected::ALL.iter().filter_map(|reason| {
             let count = counters.map_or(0, |counters| counters.get(*reason));
             (count > 0).then(|| (reason.word().to_owned(), count))
         });
-        let silence = match endpoint.last_message {
-            Some(last) => now.duration_since(last).unwrap_or_default(),
-            None => started.clock.elapsed(),
-        };
         control::EndpointStatus {
             connected: endpoint
                 .addresses
@@ -129,7 +124,7 @@ fn endpoints(board: &StatusBoard, tally: &IntakeTally, started: Started) -> Vec<
             messages: endpoint.messages,
             bytes: endpoint.bytes,
             last_message: endpoint.last_message.map(stamp),
-            silent_seconds: silence.as_secs_f64(),
+            silent_seconds: endpoint.silence.as_secs_f64(),
             rejected: occurred.collect(),
             untrusted: untrusted
                 .iter()
@@ -148,7 +143,7 @@ fn address(address: &bus::AddressStatus) -> AddressStatus {
         State::Resolving => (AddressState::Resolving, None, None, 0),
         State::Found => (AddressState::Found, None, None, 0),
         State::Connecting => (AddressState::Connecting, None, None, 0),
-        State::Connected => (AddressState::Connected, address.connected_since, None, 0),
+        State::Connected => (AddressState::Connected, address.connected_since.map(|since| since.at), None, 0),
         State::Bound => (AddressState::Bound, None, None, 0),
         State::Down { reason, since, attempts } => {
             (AddressState::Down, Some(*since), Some(reason.to_string()), *attempts)
@@ -170,6 +165,7 @@ fn consumer(place: Consumer, Handle { tally, profile, .. }: &Handle) -> Consumer
     ConsumerStatus {
         place,
         state: tally.state(),
+        state_seconds: tally.in_state().as_secs_f64(),
         topics: profile.topics.clone(),
         plugin: profile.plugin.clone(),
         received: tally.received(),

@@ -17,6 +17,7 @@ use axum::Router;
 use control::Hub;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use settings::Listen;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,10 +33,13 @@ const MOST_CONNECTIONS: usize = 32;
 const LOOKING: usize = 2;
 
 /// How long the head of a request may take to come.
-const HEAD: Duration = Duration::from_secs(10);
+const HEAD: Duration = Duration::from_secs(3);
 
-/// How long a connection is kept.
-const CONNECTION: Duration = Duration::from_secs(60);
+/// How long a connection may take: one request, looking at the hub, one answer.
+const CONNECTION: Duration = Duration::from_secs(20);
+
+/// How long answers that are under way may take when the hub ends.
+const LAST: Duration = Duration::from_millis(400);
 
 /// The bytes of a request's head at most.
 const LARGEST_HEAD: usize = 16 << 10;
@@ -117,10 +121,13 @@ fn run(bound: Bound, hub: Arc<dyn Hub>, stopped: oneshot::Receiver<()>) -> io::R
     let router = routes::router(hub, matches!(bound, Bound::Unix(..)));
     let served = runtime.block_on(async {
         let socket = bound.listen()?;
+        let conversations = GracefulShutdown::new();
         tokio::select! {
-            () = accept(socket, router) => {}
+            () = accept(socket, router, &conversations) => {}
             _ = stopped => {}
         }
+        // Who takes longer has nothing to be told.
+        drop(tokio::time::timeout(LAST, conversations.shutdown()).await);
         Ok(())
     });
     // Who still looks may be waiting for a disk that does not answer.
@@ -128,12 +135,12 @@ fn run(bound: Bound, hub: Arc<dyn Hub>, stopped: oneshot::Receiver<()>) -> io::R
     served
 }
 
-async fn accept(socket: Socket, router: Router) {
+async fn accept(socket: Socket, router: Router, conversations: &GracefulShutdown) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let serve = match socket.accept().await {
-            Ok(incoming) => serve(incoming, router.clone()),
+            Ok(incoming) => serve(incoming, router.clone(), conversations.watcher()),
             Err(error) => {
                 tracing::warn!(%error, "cannot serve a client of http.listen");
                 tokio::time::sleep(SHORTAGE).await;
@@ -147,19 +154,21 @@ async fn accept(socket: Socket, router: Router) {
     }
 }
 
-async fn serve(incoming: Incoming, router: Router) {
+async fn serve(incoming: Incoming, router: Router, watcher: Watcher) {
     match incoming {
-        Incoming::Tcp(stream) => converse(stream, router).await,
-        Incoming::Unix(stream) => converse(stream, router).await,
+        Incoming::Tcp(stream) => converse(stream, router, watcher).await,
+        Incoming::Unix(stream) => converse(stream, router, watcher).await,
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router: Router) {
+/// Answers one request: a place is for no one to keep.
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router: Router, watcher: Watcher) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .keep_alive(false)
         .header_read_timeout(HEAD)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     // Whoever breaks off, or takes too long, has nothing to be told.
-    drop(tokio::time::timeout(CONNECTION, connection).await);
+    drop(tokio::time::timeout(CONNECTION, watcher.watch(connection)).await);
 }

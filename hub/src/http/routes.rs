@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,6 +15,9 @@ use super::metrics;
 
 /// The bytes that may be put at most.
 const LARGEST_BODY: usize = 4096;
+
+/// How long what is put may take to come.
+const BODY: Duration = Duration::from_secs(3);
 
 /// For so long a look at the hub is as good as a new one.
 const FRESH: Duration = Duration::from_millis(250);
@@ -111,13 +114,15 @@ async fn log(State(looker): State<Arc<Looker>>) -> Response {
     Json(json!({ "level": looker.hub.log_level() })).into_response()
 }
 
-async fn set_log(State(looker): State<Arc<Looker>>, level: String) -> Response {
+async fn set_log(State(looker): State<Arc<Looker>>, request: Request) -> Response {
+    let level = match tokio::time::timeout(BODY, String::from_request(request, &())).await {
+        Ok(Ok(level)) => level,
+        Ok(Err(rejection)) => return rejection.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
     let level = level.trim();
     match looker.hub.set_log_level(level) {
-        Ok(()) => {
-            tracing::info!(level, "the log's level was set by HTTP");
-            Json(json!({ "level": level })).into_response()
-        }
+        Ok(()) => Json(json!({ "level": level })).into_response(),
         Err(refusal) => {
             (StatusCode::BAD_REQUEST, Json(json!({ "error": refusal.to_string() }))).into_response()
         }

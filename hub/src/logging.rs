@@ -7,8 +7,9 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use settings::{Configuration, LogFormat, Problem};
+use thiserror::Error;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::SubscriberBuilder;
 use tracing_subscriber::fmt::format::{DefaultFields, Format};
 use tracing_subscriber::layer::SubscriberExt;
@@ -31,6 +32,37 @@ pub struct Level {
     set: Box<SetFilter>,
 }
 
+/// Why something is not logged by.
+#[derive(Debug, Error)]
+pub enum LevelError {
+    /// There is nothing between two commas, or nothing at all: the filter would let nothing but errors through.
+    #[error("a part of it is empty")]
+    Empty,
+    /// A word, which the filter would take for a part of the program, and let nothing else through.
+    #[error("{word:?} is neither error, warn, info, debug, trace or off, nor PART=LEVEL")]
+    Word {
+        /// The word.
+        word: String,
+    },
+    /// It is written wrongly.
+    #[error(transparent)]
+    Filter(#[from] ParseError),
+}
+
+/// What is logged, as a filter: levels, and levels for parts of the program, with commas between them.
+fn parse(level: &str) -> Result<EnvFilter, LevelError> {
+    for part in level.split(',').map(str::trim) {
+        if part.is_empty() {
+            return Err(LevelError::Empty);
+        }
+        // Fields of a span have commas between them, too.
+        if !part.contains(['=', '[', ']']) && part.parse::<LevelFilter>().is_err() {
+            return Err(LevelError::Word { word: part.to_owned() });
+        }
+    }
+    Ok(EnvFilter::builder().parse(level)?)
+}
+
 type SetFilter = dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync;
 
 impl Level {
@@ -44,9 +76,11 @@ impl Level {
     ///
     /// # Errors
     /// It is not a filter.
-    pub fn set(&self, level: &str) -> Result<(), ParseError> {
-        let filter = EnvFilter::builder().parse(level)?;
+    pub fn set(&self, level: &str) -> Result<(), LevelError> {
+        let filter = parse(level)?;
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before, for the new one may not let it through.
+        tracing::info!(before = &**now, now = level, "the log's level is set");
         // It fails only when the log is gone, and then there is nothing to set.
         if (self.set)(filter).is_ok() {
             level.clone_into(&mut now);
@@ -77,7 +111,7 @@ impl Log {
 /// It is no filter.
 pub fn filter(configuration: &Configuration) -> Result<EnvFilter, Problem> {
     let level = &configuration.settings().log.level;
-    EnvFilter::try_new(level).map_err(|error| {
+    parse(level).map_err(|error| {
         let message = format!("`{level}` is not a filter such as `info` or `info,plugin=debug`: {error}");
         configuration.problem(&["log", "level"], message)
     })
@@ -135,4 +169,20 @@ fn standard_error(filter: EnvFilter) -> (ToStandardError, (WorkerGuard, ErrorCou
         .with_ansi(colours)
         .log_internal_errors(false);
     (log, (guard, dropped))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_silence_the_log_by_mistake_is_no_filter() {
+        for level in ["", " ", "nonsense", "info,", "info,plugin", "debg"] {
+            assert!(parse(level).is_err(), "{level:?}");
+        }
+        for level in ["info", "INFO", "off", "info,plugin=debug", "plugin=debug", "info,[span{a=1,b}]=trace"]
+        {
+            assert!(parse(level).is_ok(), "{level:?}");
+        }
+    }
 }

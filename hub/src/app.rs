@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
+use control::Client;
 use settings::{Configuration, Problems};
 
 use crate::cli::{Cli, Command, Selection};
+use crate::command::Operate;
 use crate::exit::Exit;
 use crate::{command, daemon, logging, report};
 
@@ -15,6 +17,7 @@ pub fn run(cli: Cli) -> Exit {
     match (command, selection.configuration()) {
         // It tells in its own way what is wrong with the configuration.
         (Some(Command::Check(check)), configuration) => check.run(&selection, configuration),
+        (Some(Command::Operate(command)), Err(problems)) => operate_anyway(&selection, &command, &problems),
         (_, Err(problems)) => refuse(&problems),
         (None | Some(Command::Run), Ok(configuration)) => start(&selection, configuration),
         (Some(Command::Operate(command)), Ok(configuration)) => {
@@ -45,6 +48,17 @@ fn start(selection: &Selection, configuration: Configuration) -> Exit {
         }
         Err(problems) => refuse(&problems),
     }
+}
+
+/// A hub that runs can be asked whatever its files say by now: only where it is must be known.
+fn operate_anyway(selection: &Selection, command: &Operate, problems: &Problems) -> Exit {
+    let state_directory = selection.sources().state_dir();
+    let exit = refuse(problems);
+    if !matches!(Client::find(&state_directory), Ok(Some(_))) {
+        return exit;
+    }
+    complain(&format_args!("goes on all the same: a hub runs at {}", state_directory.display()));
+    command::run(command, &state_directory)
 }
 
 /// Says what is wrong with the configuration, on standard error: the log may not be set up yet.

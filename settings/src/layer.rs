@@ -50,6 +50,19 @@ impl Layer {
         Self { values, places }
     }
 
+    /// The text at this path, if there is one.
+    pub(crate) fn text(&self, path: &[&str]) -> Option<String> {
+        let (last, tables) = path.split_last()?;
+        let mut values = self.values.clone();
+        for name in tables {
+            values = values.remove(*name)?.into_table().ok()?;
+        }
+        match values.remove(*last)?.kind {
+            ValueKind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
     pub(crate) fn origins(&self) -> Origins {
         let mut origins = Origins::default();
         for (path, origin) in &self.places {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::layer::Layer;
-use crate::{Origin, Problem, Problems};
+use crate::{Origin, Problem, Problems, Settings};
 
 const SYSTEM: &str = "/etc/fedmsg";
 const MAIN: &str = "hub.toml";
@@ -92,6 +92,21 @@ impl Sources {
 
     /// Every layer above the built-in defaults, in order, and the files among them.
     pub(crate) fn layers(&self) -> Result<(Vec<Layer>, Vec<ReadFile>), Problems> {
+        let (layers, files, problems) = self.read();
+        if problems.is_empty() { Ok((layers, files)) } else { Err(Problems(problems)) }
+    }
+
+    /// What `hub.state_dir` is as far as the layers can be read, for those who look for a hub that runs, when
+    /// [`Configuration::load`](crate::Configuration::load) fails.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        let (layers, ..) = self.read();
+        let said = layers.iter().rev().find_map(|layer| layer.text(&["hub", "state_dir"]));
+        said.map_or_else(|| Settings::default().hub.state_dir, PathBuf::from)
+    }
+
+    /// What can be read, and why the rest cannot.
+    fn read(&self) -> (Vec<Layer>, Vec<ReadFile>, Vec<Problem>) {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for folder in &self.folders {
@@ -136,7 +151,7 @@ impl Sources {
         assign(&self.presets, &mut layers);
         layers.extend(self.variable_layers());
         assign(&self.assignments, &mut layers);
-        if problems.is_empty() { Ok((layers, read)) } else { Err(Problems(problems)) }
+        (layers, read, problems)
     }
 
     fn variable_layers(&self) -> impl Iterator<Item = Layer> {

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use e2e::process::Finished;
 use e2e::{
-    DEADLINE, Hub, HubBuilder, Process, Recorder, Scratch, Terminal, TestPublisher, binary, python_fedmsg,
+    DEADLINE, Hub, HubBuilder, Process, Recorder, Scratch, Signal, Terminal, TestPublisher, binary,
+    python_fedmsg,
 };
 use serde_json::{Value, json};
 
@@ -130,11 +131,53 @@ fn the_level_of_the_log_is_set_by_the_control_socket() {
     let mut hub = bus.hub().start();
     assert_eq!(run(&bus.scratch, &["log-level"]).stdout, "info");
     assert_eq!(run(&bus.scratch, &["log-level", "info,hub=debug"]).stdout, "info,hub=debug");
-    let refused = run(&bus.scratch, &["log-level", "hub=loud"]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(refused.stderr.contains("`hub=loud` is not a filter"), "{}", refused.stderr);
+    // An empty one, or a word that is no level, would silence the log.
+    for level in ["hub=loud", "", "nonsense"] {
+        let refused = run(&bus.scratch, &["log-level", level]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(refused.stderr.contains(&format!("`{level}` is not a filter")), "{}", refused.stderr);
+    }
+    assert_eq!(run(&bus.scratch, &["log-level"]).stdout, "info,hub=debug");
     hub.stop();
     hub.log().wait_for("reads no further");
+}
+
+#[test]
+fn a_running_hub_is_reached_though_its_configuration_is_broken_by_now() {
+    let bus = Bus::new();
+    let broken = bus.scratch.write("broken.toml", "broken = [");
+    let ask = |arguments: &[&str]| {
+        Process::run(
+            &bus.scratch,
+            "status",
+            command(&bus.scratch, arguments).env("FEDMSG_CONFIG", &broken),
+            "",
+        )
+    };
+    assert_eq!(ask(&["status"]).status.code(), Some(3));
+    let _hub = bus.hub().start();
+    let status = ask(&["status"]);
+    assert_eq!(status.status.code(), Some(0), "{}", status.stderr);
+    assert!(
+        status.stderr.contains("broken.toml:1: ") && status.stderr.contains("goes on"),
+        "{}",
+        status.stderr
+    );
+    assert_eq!(ask(&["reload"]).stdout, "nothing has changed");
+}
+
+#[test]
+fn the_live_view_of_a_hub_that_does_not_answer_says_so_and_leaves_out_what_does_not_fit() {
+    let bus = Bus::new();
+    let down = (0..7).map(|n| format!("endpoints.down{n} = \"tcp://127.0.0.1:1\"\n")).collect::<String>();
+    let hub = bus.hub().config(&down).start();
+    let mut terminal = Terminal::start(&mut command(&bus.scratch, &["top"]));
+    terminal.wait_for("and 3 more: fedmsg-hub status");
+    hub.process.signal(Signal::STOP);
+    terminal.wait_for("the hub has not answered for");
+    terminal.type_in("q");
+    assert_eq!(terminal.wait().code(), Some(0));
+    hub.process.signal(Signal::CONT);
 }
 
 #[test]

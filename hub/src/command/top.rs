@@ -1,11 +1,13 @@
 //! `fedmsg-hub top`: the running hub, live on the terminal.
 
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use control::{Access, ConsumerStatus, EndpointStatus, Severity, Status};
+use crossbeam_channel::{Receiver, bounded};
 use indicatif::{HumanBytes, HumanCount};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -27,11 +29,22 @@ pub struct Top {}
 /// How often the hub is asked.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// How often it is looked for an answer.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// A hub that has not answered for so long is said not to.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// As many problems are shown.
+const MOST_PROBLEMS: usize = 5;
+
 /// What was last seen.
 #[derive(Debug, Default)]
 struct Seen {
     now: Option<Status>,
     before: Option<Status>,
+    /// When an answer came, or why there is none.
+    heard: Option<Instant>,
     /// Why there is nothing to be seen now.
     trouble: Option<String>,
 }
@@ -44,7 +57,7 @@ impl Top {
         // What is wrong from the beginning is said where it stays to be read.
         let first = status::ask(&Access::find(state_directory)?)?;
         let mut terminal = ratatui::try_init().map_err(draw)?;
-        let seen = Seen { now: Some(first), ..Seen::default() };
+        let seen = Seen { now: Some(first), heard: Some(Instant::now()), ..Seen::default() };
         let watched = watch(&mut terminal, state_directory, seen);
         let restored = ratatui::try_restore();
         watched.and(restored).map_err(draw)
@@ -56,28 +69,40 @@ fn draw(source: io::Error) -> Failure {
 }
 
 fn watch(terminal: &mut DefaultTerminal, state_directory: &Path, mut seen: Seen) -> io::Result<()> {
+    let told = ask_on_a_thread(state_directory.to_owned())?;
     loop {
-        let next = Instant::now() + PERIOD;
         terminal.draw(|frame| seen.show(frame))?;
-        loop {
-            let left = next.saturating_duration_since(Instant::now());
-            if !event::poll(left)? {
-                break;
-            }
-            match event::read()? {
-                Event::Key(key) if is_end(key) => return Ok(()),
-                Event::Resize(..) => {
-                    terminal.draw(|frame| seen.show(frame))?;
-                }
-                _ => {}
-            }
+        // No call waits for a key and an answer at once.
+        if event::poll(GLANCE)?
+            && let Event::Key(key) = event::read()?
+            && is_end(key)
+        {
+            return Ok(());
         }
-        let asked = Access::find(state_directory).map_err(Failure::from).and_then(|hub| status::ask(&hub));
-        match asked {
-            Ok(status) => seen.take(status),
-            Err(failure) => seen.trouble = Some(failure.to_string()),
+        for asked in told.try_iter() {
+            seen.heard = Some(Instant::now());
+            match asked {
+                Ok(status) => seen.take(status),
+                Err(failure) => seen.trouble = Some(failure.to_string()),
+            }
         }
     }
+}
+
+/// Asks again and again, so that a hub that does not answer holds up no key.
+fn ask_on_a_thread(state_directory: PathBuf) -> io::Result<Receiver<Result<Status, Failure>>> {
+    let (tell, told) = bounded(1);
+    let ask = move || {
+        loop {
+            thread::park_timeout(PERIOD);
+            let asked = Access::find(&state_directory).map_err(Failure::from);
+            if tell.send(asked.and_then(|hub| status::ask(&hub))).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("ask".to_owned()).spawn(ask)?;
+    Ok(told)
 }
 
 fn is_end(key: KeyEvent) -> bool {
@@ -108,7 +133,7 @@ impl Seen {
             Constraint::Length(4),
             Constraint::Min(3),
             Constraint::Length(rows(status.endpoints.len(), 8)),
-            Constraint::Length(rows(problems.lines.len(), 5)),
+            Constraint::Length(rows(problems.lines.len(), MOST_PROBLEMS as u16)),
             Constraint::Length(1),
         ])
         .areas(frame.area());
@@ -188,10 +213,18 @@ impl Seen {
         if let Some(trouble) = &self.trouble {
             lines.push(Line::from(trouble.clone()).red());
         }
+        let silence = self.heard.map(|heard| heard.elapsed()).filter(|silence| *silence > PATIENCE);
+        if let Some(silence) = silence {
+            lines.push(Line::from(format!("the hub has not answered for {} s", silence.as_secs())).red());
+        }
         lines.extend(status.problems.iter().map(|problem| match problem.severity {
             Severity::Unready => Line::from(problem.message.clone()).red(),
             Severity::Warning => Line::from(problem.message.clone()).yellow(),
         }));
+        if lines.len() > MOST_PROBLEMS {
+            let more = lines.split_off(MOST_PROBLEMS - 1).len();
+            lines.push(Line::from(format!("and {more} more: fedmsg-hub status")).yellow());
+        }
         Text::from(lines)
     }
 }

@@ -1,13 +1,14 @@
 //! Health and metrics by HTTP: what is told when all is well, and when something goes wrong.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use e2e::{
-    Answered, DEADLINE, Disk, Http, Hub, HubBuilder, Recorder, Scratch, Signal, TestPublisher, workspace,
+    Answered, DEADLINE, Disk, Http, Hub, HubBuilder, Process, Recorder, Scratch, Signal, TestPublisher,
+    free_ports, workspace,
 };
 use serde_json::Value;
 
@@ -120,8 +121,9 @@ fn metrics_pass_prometheus_own_check_and_are_those_of_the_reference() {
     assert!(open.head.contains("application/openmetrics-text"), "{}", open.head);
     assert!(open.body.ends_with("# EOF\n") && open.body.contains(handled));
 
-    // Only with journal.mode = "memory", and only where a consumer validates.
+    // Only with journal.mode = "memory", only where a consumer validates, and only after a reload.
     let elsewhere = [
+        "fedmsg_hub_last_reload_timestamp_seconds",
         "fedmsg_hub_journal_dropped_messages_total",
         "fedmsg_hub_untrusted_messages_total",
         "fedmsg_hub_endpoint_untrusted_messages_total",
@@ -171,6 +173,43 @@ fn promtool(metrics: &str) -> String {
     tool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let said = tool.wait_with_output().unwrap();
     String::from_utf8(said.stderr).unwrap()
+}
+
+#[test]
+fn prometheus_scrapes_the_hub() {
+    let mut bus = Bus::new();
+    let listen = ["--set", "http.listen=127.0.0.1:0"];
+    let hub =
+        Hub::builder(&bus.scratch).subscribed_to(&bus.publisher).recorder(&bus.recorder).arguments(&listen);
+    let hub = hub.start();
+    let line = hub.log().wait_for("serving health and metrics");
+    let address = line.split("listen=").nth(1).unwrap();
+    bus.publish(7);
+    bus.recorder.wait_for(7);
+    let config = format!(
+        "global: {{scrape_interval: 1s}}\n\
+         scrape_configs: [{{job_name: hub, static_configs: [{{targets: ['{address}']}}]}}]"
+    );
+    let config = bus.scratch.write("prometheus.yml", &config);
+    let [port] = free_ports();
+    let at = format!("127.0.0.1:{port}");
+    let mut command = Command::new("prometheus");
+    command.arg("--config.file").arg(config).arg("--web.listen-address").arg(&at);
+    command.arg("--storage.tsdb.path").arg(bus.scratch.join("prometheus.data"));
+    let prometheus = Process::start(&bus.scratch, "prometheus", &mut command);
+    prometheus.stderr.wait_for("Server is ready to receive web requests");
+    let deadline = Instant::now() + DEADLINE;
+    for (series, value) in
+        [("up", "1"), ("fedmsg_hub_consumer_handled_messages_total", "7"), ("fedmsg_hub_ready", "1")]
+    {
+        loop {
+            let found = Http::Tcp(at.clone()).get(&format!("/api/v1/query?query={series}"));
+            if found.json()["data"]["result"][0]["value"][1] == value {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{series} is not {value}: {found:?}");
+        }
+    }
 }
 
 #[test]
@@ -315,6 +354,22 @@ fn the_level_of_the_log_is_told_and_set() {
     assert_eq!(bus.http().get("/log").json()["level"], "info,hub=debug");
     hub.stop();
     hub.log().wait_for("reads no further");
+}
+
+#[test]
+fn a_client_that_does_not_finish_is_told_so_and_none_keeps_its_place() {
+    let bus = Bus::new();
+    let _hub = bus.hub().start();
+    let mut unfinished = bus.http().connect();
+    unfinished.write_all(b"PUT /log HTTP/1.1\r\nHost: hub\r\nContent-Length: 100\r\n\r\ninfo").unwrap();
+    let mut finished = bus.http().connect();
+    finished.write_all(b"GET /live HTTP/1.1\r\nHost: hub\r\n\r\n").unwrap();
+    for (mut stream, code) in [(unfinished, "408"), (finished, "200")] {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use crate::{Lines, Process, Scratch, python, workspace};
+use crate::{Lines, Process, Scratch, free_ports, python, workspace};
 
 /// An IRC server on free ports. It has mode +c, TLS as `localhost`, and SASL where services run.
 pub struct IrcServer<'s> {
@@ -129,12 +129,6 @@ impl<'s> IrcServer<'s> {
         process.stderr.wait_for("finished synching");
         process
     }
-}
-
-/// Ports that nobody has.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 /// Somebody on IRC, who hears all that is said where he is.

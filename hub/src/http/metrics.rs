@@ -157,6 +157,16 @@ fn hub(status: &Status, to: &mut Families<'_>) -> fmt::Result {
         "Changes of the configuration while the hub ran, by result.",
         results.map(|(result, count)| (vec![("result", result)], count)),
     )?;
+    to.gauge(
+        "fedmsg_hub_configuration_generation",
+        "Which configuration since the hub's start is in force; the first is 1.",
+        reloads.generation as f64,
+    )?;
+    to.gauges(
+        "fedmsg_hub_last_reload_timestamp_seconds",
+        "When the configuration was last changed, or a change refused.",
+        reloads.last.map(|last| (vec![], seconds(last))),
+    )?;
     let intake = &status.intake;
     to.counters(
         "fedmsg_hub_received_messages",

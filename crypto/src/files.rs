@@ -67,9 +67,21 @@ impl TrustFiles {
 const LARGEST: u64 = 64 << 20;
 
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // A pipe without a writer would hold up every message for ever.
+    contents(open(path)?.0)
+}
+
+/// Opens a file, and nothing else: a pipe without a writer would hold up every message for ever, a device would never end.
+pub(crate) fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    Ok((file, metadata))
+}
+
+pub(crate) fn contents(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
     file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

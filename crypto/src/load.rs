@@ -51,7 +51,12 @@ pub(crate) fn load(files: &TrustFiles) -> Result<(X509Store, Validity), AnchorEr
 }
 
 fn read_ca(path: &Path) -> io::Result<X509> {
-    X509::from_pem(&files::read(path)?).map_err(|_| invalid("it holds no certificate in PEM"))
+    let ca = X509::from_pem(&files::read(path)?).map_err(|_| invalid("it holds no certificate in PEM"))?;
+    // OpenSSL trusts nothing by it, and finds that out with the first message only.
+    if ca.subject_name().try_cmp(ca.issuer_name())?.is_ne() {
+        return Err(invalid("the certificate is not an authority's own: another authority has issued it"));
+    }
+    Ok(ca)
 }
 
 pub(crate) fn read_crl(path: &Path) -> io::Result<X509Crl> {

@@ -1,9 +1,8 @@
 //! Signing what is sent.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use message::json::{self, Numbers};
@@ -11,6 +10,7 @@ use message::{Envelope, EnvelopeError};
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::X509;
+use rustix::process::geteuid;
 use thiserror::Error;
 
 use crate::anchors::Anchors;
@@ -51,6 +51,19 @@ pub enum SignerError {
         /// Its permissions.
         mode: u32,
     },
+    /// Another user has the key, and can sign with it, too.
+    #[error(
+        "{path} is a private key that belongs to user {owner}, and not to user {user}, who is to sign with it: chown \
+         {user} {path}"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// As whom this process runs.
+        user: u32,
+    },
     /// The file has no usable key.
     #[error("{path} holds no RSA private key in PEM without a passphrase")]
     NotAKey {
@@ -88,7 +101,7 @@ impl Signer {
     /// Reads `ssldir/certname.crt` and `ssldir/certname.key`.
     ///
     /// # Errors
-    /// [`SignerError`]; also when anybody but its owner may read or write the key.
+    /// [`SignerError`]; also when the key is another user's, or anybody but its owner may read or write it.
     pub fn load(ssldir: &Path, certname: &str) -> Result<Self, SignerError> {
         let path = ssldir.join(format!("{certname}.crt"));
         let (key, certificate) = key_pair(ssldir, certname)?;
@@ -164,16 +177,17 @@ pub(crate) fn read_certificate(path: &Path) -> Result<X509, SignerError> {
 }
 
 fn private_key(path: &Path) -> Result<Rsa<Private>, SignerError> {
-    let mut pem = Vec::new();
-    let mut read = || -> io::Result<u32> {
-        let mut file = File::open(path)?;
-        file.read_to_end(&mut pem)?;
-        Ok(file.metadata()?.permissions().mode() & 0o7777)
-    };
-    let mode = read().map_err(|source| SignerError::Read { path: path.to_owned(), source })?;
+    let unreadable = |source| SignerError::Read { path: path.to_owned(), source };
+    let (file, metadata) = files::open(path).map_err(unreadable)?;
+    let (owner, user) = (metadata.uid(), geteuid().as_raw());
+    if owner != user {
+        return Err(SignerError::Foreign { path: path.to_owned(), owner, user });
+    }
+    let mode = metadata.mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(SignerError::Exposed { path: path.to_owned(), mode });
     }
+    let pem = files::contents(file).map_err(unreadable)?;
     // Without the callback OpenSSL would ask for a passphrase on the terminal.
     PKey::private_key_from_pem_callback(&pem, |_| Ok(0))
         .and_then(|key| key.rsa())

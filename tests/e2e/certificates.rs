@@ -109,7 +109,14 @@ fn what_is_there_is_overwritten_only_when_asked_for() {
 #[test]
 fn a_name_that_no_certificate_can_have_is_a_wrong_command_line() {
     let scratch = Scratch::new();
-    for arguments in [&["--service", "../shell"], &["--host", &*"h".repeat(60)], &["--revoke", "ca"]] {
+    for arguments in [
+        &["--service", "../shell"][..],
+        &["--service", ""],
+        &["--host", &*"h".repeat(60)],
+        &["--host", ""],
+        &["--host", "app.example.org", "--host", "app.example.com"],
+        &["--revoke", "ca"],
+    ] {
         let mut command = Command::new(binary("fedmsg-certs"));
         let done = Process::run(&scratch, "certs", command.arg("pki").args(arguments), "");
         assert_eq!(done.status.code(), Some(2), "{}", done.stderr);
@@ -140,6 +147,11 @@ fn check_finds_files_that_cannot_be_used() {
         let (code, said) = check(hub(&scratch, &table));
         assert!(code == Some(3) && said.contains(expected), "{expected:?} is not in {said}");
     };
+    let folder = "pki can be written by anybody, who can so decide whom this hub trusts";
+    fs::set_permissions(scratch.join("pki"), PermissionsExt::from_mode(0o777)).unwrap();
+    expect(folder);
+    fs::set_permissions(scratch.join("pki"), PermissionsExt::from_mode(0o1777)).unwrap();
+    assert!(!check(hub(&scratch, &table)).1.contains(folder), "others cannot replace what is there");
     fs::set_permissions(scratch.join("pki/crl.pem"), PermissionsExt::from_mode(0o646)).unwrap();
     expect("pki/crl.pem can be written by anybody");
     fs::set_permissions(&key, PermissionsExt::from_mode(0o640)).unwrap();

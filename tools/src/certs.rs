@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use crypto::{
     CertNames, Development, DevelopmentFiles, hostname, make_development_ca, revoke_development_certificates,
 };
@@ -23,7 +24,7 @@ Examples:
 Exit codes:
   0  the files are made, or the certificates revoked
   1  failed, or files are there already; the error says why
-  2  wrong command line; a name that cannot be that of a key pair, too";
+  2  wrong command line; a name that cannot be that of a key pair, or hosts that certnames cannot tell apart, too";
 
 /// Makes certificates to try signatures out with.
 ///
@@ -38,10 +39,10 @@ pub struct Cli {
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
     /// Make a key pair for this service, the `cert_prefix` it signs as; may be repeated. `signing_relay` is on no host.
-    #[arg(long = "service", value_name = "NAME", default_values = ["shell", "fedmsg-hub", SIGNING_RELAY])]
+    #[arg(long = "service", value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), default_values = ["shell", "fedmsg-hub", SIGNING_RELAY])]
     pub services: Vec<String>,
     /// The services' host; may be repeated. [default: this one]
-    #[arg(long = "host", value_name = "NAME")]
+    #[arg(long = "host", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub hosts: Vec<String>,
     /// For how many days all of it is valid. With 0 it has expired already.
     #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u32).range(..=36_500))]
@@ -68,7 +69,7 @@ pub fn run(options: &Cli) -> Result<(), Failure> {
         say(NAME, &format_args!("revoked in {}: {}", list.display(), revoked.join(", ")));
         return Ok(());
     }
-    let pairs = pairs(&options.services, &options.hosts);
+    let pairs = pairs(&options.services, &options.hosts)?;
     let names: Vec<&str> = pairs.iter().map(|pair| pair.name.as_str()).collect();
     let what = Development {
         names: &names,
@@ -92,22 +93,27 @@ struct Pair {
 }
 
 /// Each once, however often it is asked for.
-fn pairs(services: &[String], hosts: &[String]) -> Vec<Pair> {
+fn pairs(services: &[String], hosts: &[String]) -> Result<Vec<Pair>, Failure> {
     let here = [hostname()];
     let hosts = if hosts.is_empty() { &here } else { hosts };
-    let mut pairs = Vec::new();
+    let mut pairs: Vec<Pair> = Vec::new();
     for service in services {
         for host in hosts {
             let pair = match service.as_str() {
                 SIGNING_RELAY => Pair { key: service.clone(), name: service.clone() },
                 service => Pair { key: CertNames::key(service, host), name: format!("{service}-{host}") },
             };
-            if !pairs.contains(&pair) {
-                pairs.push(pair);
+            match pairs.iter().find(|other| other.key == pair.key) {
+                Some(other) if *other == pair => {}
+                Some(Pair { key, name }) => {
+                    let (key, first) = (key.clone(), name.clone());
+                    return Err(Failure::SameKey { key, first, second: pair.name });
+                }
+                None => pairs.push(pair),
             }
         }
     }
-    pairs
+    Ok(pairs)
 }
 
 /// The table for hub.toml.

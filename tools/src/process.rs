@@ -62,6 +62,19 @@ pub enum Failure {
     /// The certificates can't be made, or revoked.
     #[error(transparent)]
     Certificates(#[from] DevelopmentError),
+    /// Two key pairs would have one name in `certnames`.
+    #[error(
+        "{first} and {second} would both be {key:?} in crypto.certnames, where only the first word of a host's name \
+         counts: make them in folders of their own"
+    )]
+    SameKey {
+        /// The name.
+        key: String,
+        /// A key pair.
+        first: String,
+        /// Another.
+        second: String,
+    },
     /// The configuration has no monitoring socket.
     #[error("monitoring.socket is not set: set it, for example to \"ipc:///run/fedmsg-hub/monitoring.sock\"")]
     NoMonitoring,
@@ -148,7 +161,8 @@ impl Failure {
         match self {
             Self::Input(_)
             | Self::History(HistoryError::Refused { .. })
-            | Self::Certificates(DevelopmentError::Name(_)) => 2,
+            | Self::Certificates(DevelopmentError::Name(_))
+            | Self::SameKey { .. } => 2,
             Self::Configuration(_)
             | Self::NoMonitoring
             | Self::NoEndpoint { .. }

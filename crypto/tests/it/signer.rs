@@ -1,8 +1,9 @@
 //! Key pairs: which are refused, and what is made with the others.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use crypto::{
     Development, DevelopmentError, SignError, Signer, SignerError, TrustFiles, make_development_ca,
@@ -45,6 +46,42 @@ fn a_key_that_others_have_access_to_is_refused() {
         chmod(&key, mode);
         assert_eq!(Signer::load(folder.path(), "shell").unwrap().cn(), "shell");
     }
+}
+
+#[test]
+fn a_key_of_another_user_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    development(folder.path());
+    let key = folder.path().join("shell.key");
+    // Who may not give it away takes one of root's.
+    if chown(&key, Some(1), None).is_err() {
+        fs::remove_file(&key).unwrap();
+        symlink("/etc/passwd", &key).unwrap();
+    }
+    let error = Signer::load(folder.path(), "shell").unwrap_err();
+    assert!(matches!(&error, SignerError::Foreign { path, owner, user } if *path == key && owner != user));
+    assert!(error.to_string().contains(": chown "), "{error}");
+}
+
+#[test]
+fn a_key_that_is_no_file_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = Command::new("mkfifo").arg("-m600").arg(folder.path().join("pipe.key")).status().unwrap();
+    assert!(pipe.success());
+    symlink("/dev/zero", folder.path().join("endless.key")).unwrap();
+    for name in ["pipe", "endless"] {
+        let error = Signer::load(folder.path(), name).unwrap_err();
+        assert!(error.to_string().ends_with(".key: it is no regular file"), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_an_authoritys_own_is_no_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    development(folder.path());
+    let files = TrustFiles { ca: folder.path().join("shell.crt"), crl: None };
+    let error = files.expiries().unwrap_err();
+    assert!(error.to_string().contains("shell.crt: the certificate is not an authority's own"), "{error}");
 }
 
 #[test]

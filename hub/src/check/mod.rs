@@ -124,6 +124,7 @@ fn refused(problems: Problems) -> impl Iterator<Item = Finding> {
 fn planned(configuration: &Configuration, plan: &Plan) -> Vec<Finding> {
     let crypto = &configuration.settings().crypto;
     let mut findings = trust::certificates(crypto, plan.validates());
+    findings.extend(trust::signing_relay(crypto, plan));
     findings.extend(trust::policy(crypto, plan));
     let key = |kind| match kind {
         Kind::Authority => "ca_cert_location",

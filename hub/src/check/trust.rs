@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime};
 use crypto::{Expiry, PolicyProblem, Signer, SignerError, Stage};
 use jiff::Timestamp;
 use message::Pattern;
-use settings::{CryptoSettings, SigningError};
+use serde_json::Value;
+use settings::{CryptoSettings, SIGNING_RELAY, SigningError};
 
 use super::{Finding, Kind};
-use crate::plan::{Plan, Trust};
+use crate::plan::{Plan, PlannedConsumer, Trust};
 
 /// What to do about a certificate that the hub signs with.
 const RENEW: &str =
@@ -56,12 +57,15 @@ pub fn certificates(crypto: &CryptoSettings, validates: bool) -> Vec<Finding> {
 
 /// Others than its owner, and the group that he lets, decide who is trusted.
 fn lies_open(file: &Path) -> Option<Finding> {
-    let mode = fs::metadata(file).ok()?.permissions().mode();
-    let file = file.display();
-    let what = format_args!("{file} can be written by anybody, who can so decide whom this hub trusts");
-    (mode & 0o002 != 0).then(|| {
-        Finding::error(Kind::Authority, what, format_args!("chmod o-w {file}, and look what stands in it"))
-    })
+    // Who can write to its folder can put another file in its place, unless only owners may remove what is there.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let is_open = |path: &&Path| {
+        let mode = fs::metadata(path).map_or(0, |it| it.permissions().mode());
+        mode & 0o002 != 0 && (mode & 0o1000 == 0 || *path == file)
+    };
+    let open = [Some(file), folder].into_iter().flatten().find(is_open)?.display();
+    let what = format_args!("{open} can be written by anybody, who can so decide whom this hub trusts");
+    Some(Finding::error(Kind::Authority, what, format_args!("chmod o-w {open}, and look what stands in it")))
 }
 
 /// What is to be told of a certificate that the hub signs with.
@@ -114,6 +118,10 @@ fn unusable(error: &SigningError, is_needed: bool) -> Option<Finding> {
         SigningError::Signer(SignerError::Exposed { .. }) => {
             "and get another pair from the authority, for who has read the key can sign as this host"
         }
+        SigningError::Signer(SignerError::Foreign { .. }) if !is_needed => return None,
+        SigningError::Signer(SignerError::Foreign { .. }) => {
+            "or run this as the user who runs the hub; the owner can sign as this host"
+        }
         SigningError::Signer(SignerError::Read { source, .. }) => match source.kind() {
             ErrorKind::NotFound | ErrorKind::PermissionDenied if !is_needed => return None,
             _ => "put the pair there for the user who runs the hub, or correct crypto.certnames",
@@ -131,6 +139,22 @@ fn not_believed(crypto: &CryptoSettings, signer: &Signer) -> Option<Finding> {
         Kind::SigningKey,
         format_args!("nobody believes what is signed with {file}: {reason}"),
         RENEW,
+    ))
+}
+
+/// A consumer whose table says `sign = true`, as a relay's does, and that would not start for want of a key. What `sign` means
+/// to it only the plugin knows, and so this warns.
+#[must_use]
+pub fn signing_relay(crypto: &CryptoSettings, plan: &Plan) -> Option<Finding> {
+    let signs = |consumer: &&PlannedConsumer| {
+        serde_json::from_str::<Value>(&consumer.config).is_ok_and(|table| table["sign"] == true)
+    };
+    let name = &plan.consumers.iter().find(signs)?.installed.name;
+    let error = crypto.signer(SIGNING_RELAY).err()?;
+    Some(Finding::warning(
+        Kind::SigningKey,
+        format_args!("consumer {name} has sign = true, and there is nothing to sign with: {error}"),
+        "else the hub ends with code 4, if it is the relay",
     ))
 }
 

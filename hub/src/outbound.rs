@@ -10,7 +10,7 @@ use crypto::{Expiry, SignError, Signer};
 use message::Envelope;
 use plugin_api::tracing::level_filters::LevelFilter;
 use plugin_api::{Failure, Host, LogRecord, PublishError, PublisherId, StartError};
-use publish::Sender;
+use publish::{OpenError, Sender};
 use settings::{SIGNING_RELAY, Settings, SigningError};
 use tracing::Level;
 
@@ -25,8 +25,11 @@ pub struct Outbound {
     sender: Mutex<Option<Sender>>,
     /// For forwarding, by [`PublisherId`].
     forwarding: Mutex<BTreeMap<u64, Forwarding>>,
-    /// For forwarding what is to be signed; read when the first one opens a publisher for that.
-    signer: Mutex<Option<Arc<Signer>>>,
+    /// What plugins' own messages are signed with. Read at the start and by a reload that says something else of it, so that
+    /// what happens to the files meanwhile is nothing to who publishes.
+    own: Mutex<Option<Arc<Signer>>>,
+    /// For forwarding what is to be signed, as long as anybody does.
+    relay: Mutex<Option<SigningRelay>>,
     /// Nothing is sent any more.
     closed: AtomicBool,
     /// Something had not left the process in time.
@@ -42,16 +45,24 @@ struct Forwarding {
     users: BTreeSet<ConsumerName>,
 }
 
+/// What is forwarded in the name of the signing relay.
+struct SigningRelay {
+    signer: Arc<Signer>,
+    users: BTreeSet<ConsumerName>,
+}
+
 const CLOSED: &str = "the hub is stopping and its publishers are closed";
 
 impl Outbound {
-    /// Opens nothing yet.
+    /// Opens no socket yet. Reads what to sign with.
     #[must_use]
     pub fn new(context: Context, settings: Settings) -> Self {
-        let settings = RwLock::new(Arc::new(settings));
-        let (sender, forwarding, signer) = Default::default();
+        // A hub whose plugins publish nothing runs without: the reminder says what is wrong, and so does whoever publishes.
+        let own = publish::signer(&settings, &settings.crypto.cert_prefix).ok().flatten();
+        let (settings, own) = (RwLock::new(Arc::new(settings)), Mutex::new(own));
+        let (sender, forwarding, relay) = Default::default();
         let (closed, unsent, address_taken) = Default::default();
-        Self { context, settings, sender, forwarding, signer, closed, unsent, address_taken }
+        Self { context, settings, sender, forwarding, own, relay, closed, unsent, address_taken }
     }
 
     /// Whether a consumer could not start because an address is taken.
@@ -61,10 +72,9 @@ impl Outbound {
 
     /// When the certificates are valid that were read to sign with.
     pub fn expiries(&self) -> Vec<Expiry> {
-        let sender = lock(&self.sender);
-        let signer = lock(&self.signer);
-        let of_sender = sender.as_ref().and_then(Sender::expiry);
-        of_sender.into_iter().chain(signer.as_deref().map(Signer::expiry)).cloned().collect()
+        let own = lock(&self.own).clone();
+        let relay = lock(&self.relay).as_ref().map(|relay| Arc::clone(&relay.signer));
+        own.into_iter().chain(relay).map(|signer| signer.expiry().clone()).collect()
     }
 
     /// Waits until the hub's own subscriptions have reached its own publishers, so that a message forwarded right
@@ -108,26 +118,49 @@ impl Outbound {
     /// [`Self::close_unused`].
     pub fn release(&self, consumer: &ConsumerName) {
         lock(&self.forwarding).values_mut().for_each(|it| it.users.retain(|user| user != consumer));
+        if let Some(relay) = &mut *lock(&self.relay) {
+            relay.users.remove(consumer);
+        }
     }
 
     /// Goes by other settings from now on. What was published by the old ones leaves before, if that takes no longer than
     /// `timeout`. What nobody uses stays bound, in case all goes back, unless its address is needed.
     ///
     /// # Errors
-    /// There is nothing to sign with any more what is forwarded; then all is as before.
+    /// There is nothing to sign with any more what plugins publish, or what is forwarded; then all is as before.
     pub fn adopt(&self, settings: &Settings, timeout: Duration) -> Result<(), SigningError> {
         let old = self.settings();
-        if let Some(signer) = &mut *lock(&self.signer)
-            && old.crypto.signing() != settings.crypto.signing()
-        {
-            *signer = Arc::new(settings.crypto.signer(SIGNING_RELAY)?);
+        let mut keys = None;
+        if old.crypto.signing() != settings.crypto.signing() {
+            let is_used = lock(&self.relay).as_ref().is_some_and(|relay| !relay.users.is_empty());
+            let relay = is_used.then(|| settings.crypto.signer(SIGNING_RELAY)).transpose()?;
+            // It goes on without, as it has done.
+            let had_none = old.crypto.sign_messages && lock(&self.own).is_none();
+            let own = match publish::signer(settings, &settings.crypto.cert_prefix) {
+                Err(_) if had_none => None,
+                own => own?,
+            };
+            keys = Some((own, relay));
         }
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.clone());
         let sending = |of: &Settings| {
             let address = of.endpoints.endpoint(&of.publish.endpoint);
             (of.naming(), of.publish.clone(), address, of.crypto.signing())
         };
-        if sending(&old) != sending(settings) {
+        let is_another_sender = sending(&old) != sending(settings);
+        {
+            // Nobody opens a sender by the one and the other.
+            let _sender = is_another_sender.then(|| lock(&self.sender));
+            *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.clone());
+            if let Some((own, relay)) = keys {
+                *lock(&self.own) = own;
+                let mut present = lock(&self.relay);
+                *present = present.take().zip(relay).map(|(present, signer)| {
+                    tracing::info!(cn = signer.cn(), "signing what is forwarded");
+                    SigningRelay { signer: Arc::new(signer), ..present }
+                });
+            }
+        }
+        if is_another_sender {
             self.flush(timeout);
         }
         let next: Vec<_> = settings.endpoints.enabled().collect();
@@ -136,8 +169,9 @@ impl Outbound {
         Ok(())
     }
 
-    /// Leaves the endpoints that no consumer forwards to.
+    /// Leaves the endpoints that no consumer forwards to, and the key that none signs with.
     pub fn close_unused(&self, timeout: Duration) {
+        lock(&self.relay).take_if(|relay| relay.users.is_empty());
         self.close_those(timeout, |it| it.users.is_empty());
     }
 
@@ -190,7 +224,8 @@ impl Outbound {
             Some(sender) => sender,
             none => {
                 let settings = self.settings();
-                let opened = Sender::open(&self.context, &settings, &settings.crypto.cert_prefix);
+                let signer = self.own(&settings).map_err(OpenError::Signing);
+                let opened = signer.and_then(|signer| Sender::open(&self.context, &settings, signer));
                 none.insert(opened.map_err(PublishError::new)?)
             }
         };
@@ -198,6 +233,15 @@ impl Outbound {
         let (modname, topic) = topic.split_once('.').unwrap_or((consumer, topic));
         let topic = sender.topic(modname, topic);
         sender.send(&topic, msg).map_err(PublishError::new)
+    }
+
+    /// What plugins' own messages are signed with. What could not be had at the start is tried again.
+    fn own(&self, settings: &Settings) -> Result<Option<Arc<Signer>>, SigningError> {
+        let mut own = lock(&self.own);
+        if own.is_none() {
+            *own = publish::signer(settings, &settings.crypto.cert_prefix)?;
+        }
+        Ok(own.clone())
     }
 
     fn open(&self, consumer: &ConsumerName, name: &str) -> Result<PublisherId, StartError> {
@@ -232,24 +276,36 @@ impl Outbound {
     }
 
     fn open_signing(&self, consumer: &ConsumerName, name: &str) -> Result<PublisherId, StartError> {
-        let mut signer = lock(&self.signer);
-        if signer.is_none() {
-            let loaded =
-                self.settings().crypto.signer(SIGNING_RELAY).map_err(|error| {
+        let mut relay = lock(&self.relay);
+        let relay = match &mut *relay {
+            Some(relay) => relay,
+            none => {
+                let signer = self.settings().crypto.signer(SIGNING_RELAY).map_err(|error| {
                     StartError::fatal(format_args!("there is nothing to sign with: {error}"))
                 })?;
-            tracing::info!(cn = loaded.cn(), "signing what is forwarded");
-            *signer = Some(Arc::new(loaded));
-        }
-        drop(signer);
+                tracing::info!(cn = signer.cn(), "signing what is forwarded");
+                none.insert(SigningRelay { signer: Arc::new(signer), users: BTreeSet::new() })
+            }
+        };
+        relay.users.insert(consumer.clone());
         self.open(consumer, name)
     }
 
     /// Like Python's `SigningRelayConsumer`, which puts a bare message into an envelope, and does not look at who sent it.
+    /// That one also signs a message whose own topic is not that of its frame, for everybody who validates to reject.
     fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {
-        let signer = lock(&self.signer).clone();
+        let signer = lock(&self.relay).as_ref().map(|relay| Arc::clone(&relay.signer));
         let signer = signer.ok_or_else(|| PublishError::new("it was not opened for signing"))?;
-        let sign = || signer.sign(&Envelope::parse(body)?.in_full(topic));
+        let full = Envelope::parse(body).map(|envelope| envelope.in_full(topic));
+        let is_another = |full: &[u8]| {
+            Envelope::parse(full).is_ok_and(|envelope| envelope.topic().as_deref() != Some(topic))
+        };
+        if full.as_deref().is_ok_and(is_another) {
+            return Err(Failure::drop(
+                "it is not signed: the topic in its body is not that of its frame, and whoever validates would reject it",
+            ));
+        }
+        let sign = || signer.sign(&full?);
         let signed = sign().map_err(|error| match error {
             SignError::NotAMessage(_) => Failure::drop(format_args!("it cannot be signed: {error}")),
             SignError::Failed(_) => Failure::retry(error),

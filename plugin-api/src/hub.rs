@@ -43,7 +43,7 @@ impl Hub {
     }
 
     /// As [`publisher`](Self::publisher), but the hub signs each message on its way, with the key pair that the
-    /// operator gave it for that. A plugin never gets at the key.
+    /// operator gave it for that. This API hands the key to no plugin.
     ///
     /// # Errors
     /// The same, or the hub has no such key pair.

@@ -5,11 +5,12 @@
 //! message is not its business: that goes unchanged through `bus`.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bus::{BusError, Context, Publish, PublishError, Publisher, Unsent};
-use crypto::{Expiry, SignError, Signer};
+use crypto::{SignError, Signer};
 use message::{Draft, Naming, Topic};
 use settings::{PublishMode, Settings, SigningError};
 
@@ -18,7 +19,7 @@ pub struct Sender {
     naming: Naming,
     username: String,
     /// None if messages are not signed.
-    signer: Option<Signer>,
+    signer: Option<Arc<Signer>>,
     publisher: Publisher,
     mode: PublishMode,
     wait: Duration,
@@ -60,15 +61,25 @@ pub enum SendError {
     Publish(#[from] PublishError),
 }
 
+/// What `[crypto]` has the messages of `service` signed with; `None` if they are not signed.
+///
+/// # Errors
+/// The key pair is not configured, or cannot be used.
+pub fn signer(settings: &Settings, service: &str) -> Result<Option<Arc<Signer>>, SigningError> {
+    let crypto = &settings.crypto;
+    crypto.sign_messages.then(|| crypto.signer(service).map(Arc::new)).transpose()
+}
+
 impl Sender {
-    /// Opens the socket that `[publish]` describes. Where `[crypto]` says so, messages are signed as `service`.
+    /// Opens the socket that `[publish]` describes. Messages are signed with what [`signer`] gave.
     ///
     /// # Errors
-    /// The endpoint isn't configured or can't be bound; there is nothing to sign with. That nobody is there yet is no
-    /// error.
-    pub fn open(context: &Context, settings: &Settings, service: &str) -> Result<Self, OpenError> {
-        let crypto = &settings.crypto;
-        let signer = crypto.sign_messages.then(|| crypto.signer(service)).transpose()?;
+    /// The endpoint isn't configured or can't be bound. That nobody is there yet is no error.
+    pub fn open(
+        context: &Context,
+        settings: &Settings,
+        signer: Option<Arc<Signer>>,
+    ) -> Result<Self, OpenError> {
         let name = &settings.publish.endpoint;
         let endpoint =
             settings.endpoints.endpoint(name).ok_or_else(|| OpenError::NoEndpoint(name.clone()))?;
@@ -89,12 +100,6 @@ impl Sender {
             wait: settings.publish.wait,
             absent: None,
         })
-    }
-
-    /// When the certificate is valid that messages are signed with; `None` if they are not signed.
-    #[must_use]
-    pub fn expiry(&self) -> Option<&Expiry> {
-        self.signer.as_ref().map(Signer::expiry)
     }
 
     /// The topic of what `modname` publishes as `topic`.

@@ -6,7 +6,7 @@ use bus::Context;
 use clap::Args;
 use jiff::SignedDuration;
 use message::Topic;
-use publish::Sender;
+use publish::{OpenError, Sender};
 use settings::PublishMode;
 
 use crate::Failure;
@@ -58,7 +58,8 @@ impl Relay {
         RELAY_INBOUND.clone_into(&mut settings.publish.endpoint);
         // Waiting is done here, where it can be said.
         settings.publish.wait = Duration::ZERO;
-        let sender = Sender::open(&Context::new(&settings.zmq)?, &settings, service)?;
+        let signer = publish::signer(&settings, service).map_err(OpenError::Signing)?;
+        let sender = Sender::open(&Context::new(&settings.zmq)?, &settings, signer)?;
         Ok(Self { program, sender, timeout: options.timeout, addresses: addresses.join(", ") })
     }
 

@@ -162,10 +162,11 @@ pub(super) fn consumer(consumer: &ConsumerStatus) -> [String; 8] {
 }
 
 /// The columns of [`endpoint`].
-pub(super) const ENDPOINT: [&str; 6] = ["ENDPOINT", "STATE", "FOR", "MESSAGES", "LAST", "REJECTED"];
+pub(super) const ENDPOINT: [&str; 7] =
+    ["ENDPOINT", "STATE", "FOR", "MESSAGES", "LAST", "REJECTED", "UNTRUSTED"];
 
 /// An endpoint's row.
-pub(super) fn endpoint(endpoint: &EndpointStatus, status: &Status) -> [String; 6] {
+pub(super) fn endpoint(endpoint: &EndpointStatus, status: &Status) -> [String; 7] {
     let up = |state: AddressState| matches!(state, AddressState::Connected | AddressState::Bound);
     let places = endpoint.addresses.iter().filter(|address| address.state != AddressState::Found);
     let places: Vec<_> = places.collect();
@@ -192,6 +193,7 @@ pub(super) fn endpoint(endpoint: &EndpointStatus, status: &Status) -> [String; 6
             .last_message
             .map_or_else(|| "never".to_owned(), |_| format!("{} ago", seconds(endpoint.silent_seconds))),
         HumanCount(endpoint.rejected.values().sum()).to_string(),
+        HumanCount(endpoint.untrusted.values().sum()).to_string(),
     ]
 }
 

@@ -199,12 +199,14 @@ impl Seen {
             let name = &endpoint.name;
             let rate =
                 self.rate(|status| Some(status.endpoints.iter().find(|it| it.name == *name)?.messages));
-            let [name, state, since, messages, last, rejected] = status::endpoint(endpoint, status);
+            let [name, state, since, messages, last, rejected, untrusted] =
+                status::endpoint(endpoint, status);
             let style = if endpoint.connected { Style::new() } else { Style::new().yellow() };
-            Row::new([name, state, since, figure(rate), messages, last, rejected]).style(style)
+            Row::new([name, state, since, figure(rate), messages, last, rejected, untrusted]).style(style)
         });
-        let widths = [16, 18, 8, 8, 10, 10, 8];
-        let head = Row::new(["ENDPOINT", "STATE", "FOR", "PER S", "MESSAGES", "LAST", "REJECTED"]);
+        let widths = [16, 18, 8, 8, 10, 10, 8, 9];
+        let head =
+            Row::new(["ENDPOINT", "STATE", "FOR", "PER S", "MESSAGES", "LAST", "REJECTED", "UNTRUSTED"]);
         frame.render_widget(Table::new(rows, widths.map(Constraint::Max)).header(head.bold()), area);
     }
 

@@ -88,14 +88,18 @@ fn a_hub_that_can_trust_nothing_is_not_ready_before_any_message_comes() {
         scratch.join("crl.pem").display()
     );
     let recorder = Recorder::listen(&scratch, "recorder");
-    let builder = Hub::builder(&scratch).recorder(&recorder).config(&files);
+    let mut publisher = TestPublisher::default();
+    let builder = Hub::builder(&scratch).subscribed_to(&publisher).recorder(&recorder).config(&files);
     // Its exit code, and what it says is wrong.
-    let status = || {
+    let show = |form: &[&str]| {
         let mut command = Command::new(binary("fedmsg-hub"));
-        command.args(["status", "--json", "--set"]).arg(format!("hub.state_dir={}", state_dir.display()));
+        command.arg("status").args(form).arg("--set").arg(format!("hub.state_dir={}", state_dir.display()));
         let done = Process::run(&scratch, "status", command.env("FEDMSG_CONFIG", "/dev/null"), "");
-        let status: Value = serde_json::from_str(&done.stdout).unwrap();
-        (done.status.code(), status["problems"].to_string())
+        (done.status.code(), done.stdout)
+    };
+    let status = || {
+        let (code, json) = show(&["--json"]);
+        (code, serde_json::from_str::<Value>(&json).unwrap()["problems"].to_string())
     };
     let is_well = || {
         let (code, problems) = status();
@@ -124,4 +128,12 @@ fn a_hub_that_can_trust_nothing_is_not_ready_before_any_message_comes() {
     replace(&scratch, "crl.pem", "expired.crl");
     assert!(said(1, begins).contains("crl.pem: it has expired"));
     assert!(trusts_nothing("crl.pem: it has expired"));
+    publisher.wait_for_subscriber("t");
+    publish_signed(&mut publisher, &signer("good"), "t", 0);
+    hub.log().wait_for("message not trusted");
+    let (_, table) = show(&[]);
+    let row = |line: &&str| line.starts_with("e ");
+    let counts =
+        table.lines().find(row).map(|line| line.split_whitespace().rev().take(2).collect::<Vec<_>>());
+    assert!(table.contains("REJECTED  UNTRUSTED") && counts == Some(vec!["1", "0"]), "{table}");
 }

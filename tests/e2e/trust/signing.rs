@@ -172,6 +172,10 @@ fn what_a_plugin_publishes_is_not_sent_unsigned_because_the_key_cannot_be_used()
 fn a_signing_relay_without_a_key_does_not_start_and_says_what_is_missing() {
     let scratch = Scratch::new();
     let config = exposed(&scratch).replace("signing_relay = \"good\", ", "");
+    let mut check = signing_relay(&scratch).config(&config).command();
+    let check = Process::run(&scratch, "check", check.arg("check"), "");
+    let warned = "consumer relay has sign = true, and there is nothing to sign with";
+    assert!(check.stdout.contains(warned), "{}", check.stdout);
     let relay = signing_relay(&scratch).config(&config).run();
     assert_eq!(relay.status.code(), Some(4));
     assert!(relay.stderr.contains(r#"crypto.certnames has no "signing_relay": add it"#), "{}", relay.stderr);
@@ -180,4 +184,44 @@ fn a_signing_relay_without_a_key_does_not_start_and_says_what_is_missing() {
     assert_eq!(relay.status.code(), Some(4));
     assert!(relay.stderr.contains("crypto.ssldir: cannot read"), "{}", relay.stderr);
     assert!(relay.stderr.contains("absent.key"), "{}", relay.stderr);
+}
+
+#[test]
+fn a_relay_may_stop_signing_and_lose_its_key_in_one_reload_and_signs_nothing_that_all_would_reject() {
+    let scratch = Scratch::new();
+    let config = exposed(&scratch);
+    fs::set_permissions(scratch.join("good.key"), PermissionsExt::from_mode(0o600)).unwrap();
+    let hub = signing_relay(&scratch).config("hub.watch = false").config(&config).start();
+    let mut publisher = TestPublisher::connect(&scratch.ipc("in"));
+    publisher.wait_for_subscriber("the.frame");
+    publisher.send("the.frame", br#"{"topic": "another", "msg": {}}"#);
+    hub.log().wait_for("the topic in its body is not that of its frame");
+
+    let unsigned = Hub::builder(&scratch)
+        .plugin("relay")
+        .config("fedmsg.consumers.relay.enabled = true\nhub.watch = false")
+        .config(&config.replace("signing_relay = \"good\", ", ""));
+    let reload = Process::run(&scratch, "reload", unsigned.command().arg("reload"), "");
+    assert_eq!(reload.status.code(), Some(0), "{}", reload.stderr);
+}
+
+#[test]
+fn what_plugins_publish_is_signed_with_the_key_that_was_there_at_the_start() {
+    let bus = Bus::new();
+    let recorder = Recorder::listen(&bus.scratch, "recorder");
+    for file in ["good.key", "good.crt"] {
+        fs::copy(pki().join(file), bus.scratch.join(file)).unwrap();
+    }
+    let _hub = bus
+        .builder(true, &recorder)
+        .plugin("misbehaving")
+        .config("misbehaving.publishes = { enabled = true, times = 1, topics = [\"*.logger.*\"] }")
+        .config(&format!(
+            "crypto = {{ sign_messages = true, ssldir = \"{}\", certnames = {{ \"fedmsg-hub.{}\" = \"good\" }} }}",
+            bus.scratch.path().display(),
+            hostname()
+        ))
+        .start();
+    fs::remove_file(bus.scratch.join("good.key")).unwrap();
+    bus.knock(|_| has(&recorder, "misbehaving.echo"));
 }

@@ -55,8 +55,8 @@ fn parse(level: &str) -> Result<EnvFilter, LevelError> {
         if part.is_empty() {
             return Err(LevelError::Empty);
         }
-        // Fields of a span have commas between them, too.
-        if !part.contains(['=', '[', ']']) && part.parse::<LevelFilter>().is_err() {
+        // In brackets is a span.
+        if !part.contains(['=', '[']) && part.parse::<LevelFilter>().is_err() {
             return Err(LevelError::Word { word: part.to_owned() });
         }
     }
@@ -180,8 +180,15 @@ mod tests {
         for level in ["", " ", "nonsense", "info,", "info,plugin", "debg"] {
             assert!(parse(level).is_err(), "{level:?}");
         }
-        for level in ["info", "INFO", "off", "info,plugin=debug", "plugin=debug", "info,[span{a=1,b}]=trace"]
-        {
+        for level in [
+            "info",
+            "INFO",
+            "off",
+            "info,plugin=debug",
+            "plugin=debug",
+            "info,[span{a=1}]=trace",
+            "info,[span]",
+        ] {
             assert!(parse(level).is_ok(), "{level:?}");
         }
     }

@@ -118,12 +118,14 @@ fn a_publisher_is_left_only_when_its_successor_is_there() {
     };
     let hub = with(&[scratch.ipc("out")]).start();
     assert_eq!(reload(&scratch, &with(&[taken.address().to_string()])).status.code(), Some(4));
+    hub.log().wait_for("the hub goes on with the configuration that it has");
     assert_eq!(count(&hub.process, "publishes there no more"), 0);
     assert_eq!(count(&hub.process, " publishing "), 1);
     // Where it is in the way, it is left before.
     let moved = reload(&scratch, &with(&[scratch.ipc("out"), scratch.ipc("more")]));
     assert_eq!(moved.status.code(), Some(0), "{}", moved.stderr);
     assert_eq!(reload(&scratch, &with(&[scratch.ipc("other")])).status.code(), Some(0));
+    hub.log().wait_for("reloaded generation=3");
     assert_eq!(count(&hub.process, "publishes there no more"), 2);
 }
 

@@ -8,7 +8,7 @@ mod tree;
 
 use clap::{Command, CommandFactory};
 
-pub use tree::write;
+pub use tree::{WriteError, write};
 
 /// The commands. A new one joins with a line here; a test says if it was forgotten.
 #[must_use]

@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_message_nested_too_deep_is_refused_by_forms_that_lay_it_out() {
-        let body = format!("{{\"a\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        let body = format!("{{\"a\":{}{}}}", "[".repeat(900), "]".repeat(900));
         for form in [Form::Pretty, Form::ReallyPretty, Form::Query(Query::parse("a"))] {
             assert!(matches!(view(form).shows(&body), Err(ShowError::TooDeep)));
         }

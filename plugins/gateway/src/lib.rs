@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! Repeats every message, unchanged, to many subscribers outside, and lets none of them hold up another.
 //!
-//! This module is the border to the hub; [`publisher`] is the rest, and knows nothing of hubs. Why it does not publish
+//! This module is the border to the hub; `publisher` is the rest, and knows nothing of hubs. Why it does not publish
 //! by libzmq: `docs/decisions/0012-gateway-speaks-zmtp.md`.
 
 mod address;

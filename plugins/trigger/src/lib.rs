@@ -1,8 +1,8 @@
 #![forbid(unsafe_code)]
 //! Runs commands for messages. A message is finished when the commands that it is for have ended well.
 //!
-//! This module is the border to the hub. What a run is stands in crate `exec`, a rule in [`rule`], and what is remembered
-//! between deliveries in [`progress`].
+//! This module is the border to the hub. What a run is stands in crate `exec`, a rule in `rule`, and what is remembered
+//! between deliveries in `progress`.
 
 mod progress;
 mod rule;

@@ -4,9 +4,10 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Command, CommandFactory, FromArgMatches};
 
 use crate::cli::Cli;
+use crate::exit;
 
 /// What the hub is under another name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Preset {
     about: &'static str,
     /// Keys of its own, which environment and command line may change.
     keys: &'static [&'static str],
+    /// How to start it, for `--help`.
+    examples: &'static str,
 }
 
 /// The names that the hub goes by. Each is a link to `fedmsg-hub`.
@@ -28,24 +31,44 @@ pub const PRESETS: [Preset; 4] = [
         consumer: "relay",
         about: "Repeats what publishers send to relay_inbound on relay_outbound.",
         keys: &["hub.state_dir=/var/lib/fedmsg-relay"],
+        examples: "
+  fedmsg-relay check
+  fedmsg-relay
+  fedmsg-relay --set endpoints.relay_outbound=tcp://127.0.0.1:4001
+  fedmsg-relay status",
     },
     Preset {
         name: "fedmsg-signing-relay",
         consumer: "relay",
         about: "Repeats what publishers send to relay_inbound on relay_outbound, signed.",
         keys: &["hub.state_dir=/var/lib/fedmsg-signing-relay", "fedmsg.consumers.relay.sign=true"],
+        examples: "
+  fedmsg-signing-relay check
+  fedmsg-signing-relay
+  fedmsg-signing-relay --set crypto.certnames.signing_relay=signing-relay-hub01
+  fedmsg-signing-relay status",
     },
     Preset {
         name: "fedmsg-gateway",
         consumer: "gateway",
         about: "Repeats the bus to many subscribers outside.",
         keys: &["hub.state_dir=/var/lib/fedmsg-gateway"],
+        examples: "
+  fedmsg-gateway check
+  fedmsg-gateway
+  fedmsg-gateway --set http.listen=127.0.0.1:9942
+  fedmsg-gateway status",
     },
     Preset {
         name: "fedmsg-irc",
         consumer: "ircbot",
         about: "Says on IRC what happens on the bus.",
         keys: &["hub.state_dir=/var/lib/fedmsg-irc"],
+        examples: "
+  fedmsg-irc check --config irc.toml
+  fedmsg-irc --config irc.toml
+  fedmsg-irc journal tail --follow
+  fedmsg-irc status",
     },
 ];
 
@@ -58,18 +81,25 @@ impl Preset {
         PRESETS.into_iter().find(|preset| name == preset.name)
     }
 
+    /// Its command line: that of the hub, but for name, description and examples.
+    #[must_use]
+    pub fn command(self) -> Command {
+        let Self { name, about, consumer, examples, .. } = self;
+        let keys = self.keys().collect::<Vec<_>>().join(", ");
+        renamed(Cli::command(), name)
+            .name(name)
+            .bin_name(name)
+            .about(about)
+            .long_about(format!(
+                "{about}\n\nIt is fedmsg-hub with one consumer, `{consumer}`, and reads the same configuration; but it keeps \
+                 its journal in a folder of its own, and opens no HTTP and no monitoring socket unless its environment or \
+                 its command line says so: {keys}. See fedmsg-hub(1)."
+            ))
+            .after_help(format!("Examples:{examples}\n\n{}", exit::HELP))
+    }
+
     fn parse(self, arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
-        let note = format!(
-            "It is fedmsg-hub with one consumer, `{}`, and reads the same configuration; but it keeps its journal in \
-             a folder of its own, and opens no HTTP and no monitoring socket unless its environment or its command line \
-             says so: {}. See fedmsg-hub(1).",
-            self.consumer,
-            self.keys().collect::<Vec<_>>().join(", ")
-        );
-        let command = Cli::command().name(self.name).bin_name(self.name).about(self.about);
-        let matches =
-            command.long_about(format!("{}\n\n{note}", self.about)).try_get_matches_from(arguments)?;
-        let mut cli = Cli::from_arg_matches(&matches)?;
+        let mut cli = Cli::from_arg_matches(&self.command().try_get_matches_from(arguments)?)?;
         cli.selection.preset = self.keys().map(str::to_owned).collect();
         cli.selection.with_consumers.get_or_insert_with(|| vec![self.consumer.to_owned()]);
         Ok(cli)
@@ -78,6 +108,15 @@ impl Preset {
     fn keys(self) -> impl Iterator<Item = &'static str> {
         self.keys.iter().copied().chain(APART)
     }
+}
+
+/// With this name in the examples of all commands in it.
+fn renamed(command: Command, name: &str) -> Command {
+    let command = match command.get_after_help().map(|help| help.to_string().replace("fedmsg-hub", name)) {
+        Some(help) => command.after_help(help),
+        None => command,
+    };
+    command.mut_subcommands(|inner| renamed(inner, name))
 }
 
 impl Cli {
@@ -120,6 +159,23 @@ mod tests {
         for name in ["fedmsg-hub", "hub", "/opt/fedmsg-relay/fedmsg-hub"] {
             let selection = parsed(&[name]).selection;
             assert!(selection.with_consumers.is_none() && selection.preset.is_empty());
+        }
+    }
+
+    #[test]
+    fn help_names_the_program_that_was_started() {
+        for preset in PRESETS {
+            for inner in ["", "journal tail", "dlq requeue"] {
+                let line = format!("{} {inner} --help", preset.name);
+                let help =
+                    Cli::of(line.split_whitespace().map(Into::into).collect()).unwrap_err().to_string();
+                assert!(help.contains(&format!("Usage: {} {inner}", preset.name)), "{help}");
+                let examples =
+                    help.split_once("\nExamples:\n").unwrap().1.lines().take_while(|line| !line.is_empty());
+                for example in examples {
+                    assert!(example.starts_with(&format!("  {}", preset.name)), "{example}");
+                }
+            }
         }
     }
 

@@ -7,13 +7,14 @@ mod page;
 mod tree;
 
 use clap::{Command, CommandFactory};
+use hub::preset::{PRESETS, Preset};
 
 pub use tree::{WriteError, write};
 
 /// The commands. A new one joins with a line here; a test says if it was forgotten.
 #[must_use]
 pub fn commands() -> Vec<Command> {
-    vec![
+    let programs = [
         hub::cli::Cli::command(),
         tools::announce::Cli::command(),
         tools::certs::Cli::command(),
@@ -24,5 +25,6 @@ pub fn commands() -> Vec<Command> {
         tools::replay::Cli::command(),
         tools::tail::Cli::command(),
         tools::trigger::Cli::command(),
-    ]
+    ];
+    programs.into_iter().chain(PRESETS.map(Preset::command)).collect()
 }

@@ -19,8 +19,19 @@ const FILES: &str = "
   ./hub.toml                likewise, in the current folder
   ./hub.d/*.toml            likewise, by name";
 
-/// The page in roff. `parent` is the page of the command that this one is part of.
-pub(crate) fn render(command: &Command, parent: Option<&str>) -> io::Result<Vec<u8>> {
+/// Where a command belongs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'p> {
+    /// It is a program.
+    Program,
+    /// It is part of the command that has this page.
+    Within(&'p str),
+    /// It is another name of this program, whose pages have the commands in it.
+    NameOf(&'p str),
+}
+
+/// The page in roff.
+pub(crate) fn render(command: &Command, place: Place) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone()).manual("fedmsg-hub");
     let mut out = Vec::new();
     man.render_title(&mut out)?;
@@ -28,11 +39,11 @@ pub(crate) fn render(command: &Command, parent: Option<&str>) -> io::Result<Vec<
     man.render_synopsis_section(&mut out)?;
     man.render_description_section(&mut out)?;
     man.render_options_section(&mut out)?;
-    if command.has_subcommands() {
+    if command.has_subcommands() && !matches!(place, Place::NameOf(_)) {
         man.render_subcommands_section(&mut out)?;
     }
     let mut roff = Roff::default();
-    for (heading, text) in sections(command, parent) {
+    for (heading, text) in sections(command, place) {
         roff.control("SH", [heading.as_str()]);
         match heading == "EXAMPLES" {
             true => literally(&mut roff, &text),
@@ -44,7 +55,7 @@ pub(crate) fn render(command: &Command, parent: Option<&str>) -> io::Result<Vec<
 }
 
 /// The sections that clap does not make, in the order of manual pages.
-fn sections(command: &Command, parent: Option<&str>) -> Vec<(String, String)> {
+fn sections(command: &Command, place: Place) -> Vec<(String, String)> {
     let help = command.get_after_long_help().or_else(|| command.get_after_help());
     let mut own: Vec<(String, String)> = Vec::new();
     for paragraph in help.map(ToString::to_string).unwrap_or_default().split("\n\n") {
@@ -65,10 +76,17 @@ fn sections(command: &Command, parent: Option<&str>) -> Vec<(String, String)> {
             None => own.push((heading.to_owned(), common.to_owned())),
         }
     }
-    if let Some(parent) = parent {
-        let of = parent.split('-').take(2).collect::<Vec<_>>().join("-");
-        own.push(("SEE ALSO".to_owned(), format!("  {parent}(1)  for more; {of}(1) has the exit status")));
-    }
+    let others = match place {
+        Place::Program => None,
+        Place::Within(parent) => {
+            let program = parent.split('-').take(2).collect::<Vec<_>>().join("-");
+            Some(format!("  {parent}(1)  for more; {program}(1) has the exit status"))
+        }
+        Place::NameOf(program) => {
+            Some(format!("  {program}(1)  for the commands, which have pages under that name"))
+        }
+    };
+    own.extend(others.map(|others| ("SEE ALSO".to_owned(), others)));
     let order = ["EXIT STATUS", "ENVIRONMENT", "FILES", "NOTES", "EXAMPLES"];
     own.sort_by_key(|(heading, _)| order.iter().position(|known| known == heading).unwrap_or(order.len()));
     own

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 use clap_complete::{Shell, generate_to};
+use hub::preset::PRESETS;
 
-use crate::{commands, page};
+use crate::commands;
+use crate::page::{self, Place};
 
 /// A folder or file that can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -43,18 +45,28 @@ pub fn write(share: &Path) -> Result<(), WriteError> {
         }
         command = command.disable_help_subcommand(true);
         command.build();
-        write_pages(&command, None, &man)?;
+        match PRESETS.iter().any(|preset| preset.name == command.get_name()) {
+            true => write_page(&command, Place::NameOf("fedmsg-hub"), &man)?,
+            false => write_pages(&command, Place::Program, &man)?,
+        }
     }
     Ok(())
 }
 
 /// The pages of a command and of all commands in it.
-fn write_pages(command: &Command, parent: Option<&str>, man: &Path) -> Result<(), WriteError> {
-    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    let path = man.join(format!("{name}.1"));
-    let written = page::render(command, parent).and_then(|page| fs::write(&path, page));
-    written.map_err(|source| WriteError { path, source })?;
-    command.get_subcommands().try_for_each(|inner| write_pages(inner, Some(name), man))
+fn write_pages(command: &Command, place: Place, man: &Path) -> Result<(), WriteError> {
+    write_page(command, place, man)?;
+    command.get_subcommands().try_for_each(|inner| write_pages(inner, Place::Within(page_name(command)), man))
+}
+
+fn write_page(command: &Command, place: Place, man: &Path) -> Result<(), WriteError> {
+    let path = man.join(format!("{}.1", page_name(command)));
+    let written = page::render(command, place).and_then(|page| fs::write(&path, page));
+    written.map_err(|source| WriteError { path, source })
+}
+
+fn page_name(command: &Command) -> &str {
+    command.get_display_name().unwrap_or_else(|| command.get_name())
 }
 
 fn folder(share: &Path, inner: &str) -> Result<PathBuf, WriteError> {

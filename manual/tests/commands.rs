@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command as Process;
 
 use clap::Command;
+use hub::preset::{PRESETS, Preset};
 use serde_json::Value;
 
 /// The commands for people; what other crates build is for developers.
@@ -22,12 +23,27 @@ fn every_program_that_is_installed_is_in_the_manual() {
     let targets = packages
         .filter(|package| CRATES.contains(&package["name"].as_str().unwrap()))
         .flat_map(|package| package["targets"].as_array().unwrap());
-    let built: BTreeSet<String> = targets
+    let mut expected: BTreeSet<String> = targets
         .filter(|target| target["kind"][0] == "bin")
         .map(|target| target["name"].as_str().unwrap().to_owned())
         .collect();
+    // Those that scripts/install makes links for.
+    expected.extend(PRESETS.map(|preset| preset.name.to_owned()));
     let listed = manual::commands().iter().map(|command| command.get_name().to_owned()).collect();
-    assert_eq!(built, listed);
+    assert_eq!(expected, listed);
+}
+
+#[test]
+fn every_other_name_of_the_hub_is_installed_has_a_unit_and_is_removed_with_the_package() {
+    let file = |path: &str| std::fs::read_to_string(format!("../{path}")).unwrap();
+    let names = PRESETS.map(|preset| preset.name.strip_prefix("fedmsg-").unwrap()).join(" ");
+    assert!(file("scripts/install").contains(&format!("for name in {names}; do")));
+    assert!(file("dist/deb/prerm").contains(&format!("for unit in hub {names}; do")));
+    for Preset { name, .. } in PRESETS {
+        assert!(
+            file(&format!("dist/systemd/{name}.service")).contains(&format!("ExecStart=/usr/bin/{name}\n"))
+        );
+    }
 }
 
 #[test]
@@ -48,10 +64,15 @@ fn every_commands_help_has_examples_and_exit_codes() {
 fn the_documents_have_every_command_and_every_exit_code() {
     let document = |path: &str| std::fs::read_to_string(format!("../docs/{path}")).unwrap();
     let (guide, reference) = (document("guide/commands.md"), document("reference/exit-codes.md"));
+    let headings =
+        |text: &str| text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
     for command in manual::commands() {
-        let heading = format!("\n## {}\n", command.get_name());
-        assert!(guide.contains(&heading), "the guide has no section{heading}");
-        let section = reference.split_once(&heading).unwrap_or_else(|| panic!("no exit codes{heading}")).1;
+        let name = command.get_name();
+        let names = |heading: &String| heading.split([' ', ',']).any(|word| word == name);
+        assert!(headings(&guide).iter().any(names), "the guide has no section {name}");
+        let heading =
+            headings(&reference).into_iter().find(names).unwrap_or_else(|| panic!("no exit codes: {name}"));
+        let section = reference.split_once(&format!("\n{heading}\n")).unwrap().1;
         let section = section.split("\n## ").next().unwrap();
         let help = command.get_after_help().unwrap().to_string();
         for line in help.lines().skip_while(|line| *line != "Exit codes:").skip(1) {
@@ -100,6 +121,11 @@ fn the_files_are_where_systems_look_and_their_readers_take_them() {
     let last = ["\"EXIT STATUS\"", "ENVIRONMENT", "FILES", "EXAMPLES"];
     assert_eq!(headings[headings.len() - last.len()..], last);
     assert!(share.path().join("man/man1/fedmsg-hub-dlq-requeue.1").exists());
+    let page = std::fs::read_to_string(share.path().join("man/man1/fedmsg-irc.1")).unwrap();
+    for reference in page.match_indices("(1)").map(|(end, _)| page[..end].rsplit([' ', '\n']).next().unwrap())
+    {
+        assert!(reference.replace("\\", "").ends_with("fedmsg-hub"), "no such page: {reference}");
+    }
 }
 
 fn reads(program: &str, arguments: &[&str], file: &Path) {

@@ -1,13 +1,13 @@
 //! From the command line to an exit code.
 
-use std::io::{self, Write};
-
 use control::Client;
 use settings::{Configuration, Problems};
 
-use crate::cli::{Cli, Command, Selection};
+use crate::cli::{Cli, Command};
 use crate::command::Operate;
+use crate::complaint::complain;
 use crate::exit::Exit;
+use crate::selection::Selection;
 use crate::{command, daemon, logging, report};
 
 /// Does what the command line says.
@@ -65,10 +65,4 @@ fn operate_anyway(selection: &Selection, command: &Operate, problems: &Problems)
 fn refuse(problems: &Problems) -> Exit {
     complain(problems);
     Exit::Config
-}
-
-/// Says something to the person, on standard error.
-pub(crate) fn complain(what: &dyn std::fmt::Display) {
-    // Nobody is left to tell if standard error is closed.
-    drop(writeln!(io::stderr(), "fedmsg-hub: {}", what.to_string().replace('\n', "\nfedmsg-hub: ")));
 }

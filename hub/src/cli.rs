@@ -1,12 +1,11 @@
 //! The command line of `fedmsg-hub`.
 
-use std::path::PathBuf;
-
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::check::Check;
 use crate::command::Operate;
 use crate::exit;
+use crate::selection::Selection;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,25 +48,4 @@ pub enum Command {
     /// What operators do, on a running hub or a stopped one.
     #[command(flatten)]
     Operate(Operate),
-}
-
-/// Options that all of them share; operators' commands load no plugin.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Configuration")]
-pub struct Selection {
-    /// Read this file, or the *.toml in this folder, too; may be repeated.
-    #[arg(long, value_name = "PATH", global = true)]
-    pub config: Vec<PathBuf>,
-    /// Set one key, over everything else; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
-    pub assignments: Vec<String>,
-    /// Search this folder for plugins, before `hub.plugin_dirs`; may be repeated.
-    #[arg(long = "plugin-dir", value_name = "DIR", global = true)]
-    pub plugin_dirs: Vec<PathBuf>,
-    /// Run these consumers only, whether or not the configuration enables them.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', global = true)]
-    pub with_consumers: Option<Vec<String>>,
-    /// Keys that the hub has under another name: see [`crate::preset`].
-    #[arg(skip)]
-    pub preset: Vec<String>,
 }

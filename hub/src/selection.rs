@@ -1,13 +1,34 @@
-//! From what the command line selects to what is to run: the same way for a start, a reload and `check`.
+//! What the command line selects, and from there to what is to run: the same way for a start, a reload and `check`.
 
 use std::path::PathBuf;
 
+use clap::Args;
 use settings::{Configuration, Origin, Problem, Problems, Sources};
 
 use crate::catalogue::Catalogue;
-use crate::cli::Selection;
 use crate::logging;
 use crate::plan::Plan;
+
+/// Options that all of them share; operators' commands load no plugin.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct Selection {
+    /// Read this file, or the *.toml in this folder, too; may be repeated.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub config: Vec<PathBuf>,
+    /// Set one key, over everything else; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
+    pub assignments: Vec<String>,
+    /// Search this folder for plugins, before `hub.plugin_dirs`; may be repeated.
+    #[arg(long = "plugin-dir", value_name = "DIR", global = true)]
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Run these consumers only, whether or not the configuration enables them.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', global = true)]
+    pub with_consumers: Option<Vec<String>>,
+    /// Keys that the hub has under another name: see [`crate::preset`].
+    #[arg(skip)]
+    pub preset: Vec<String>,
+}
 
 impl Selection {
     /// Where the configuration comes from.

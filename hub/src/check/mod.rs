@@ -22,11 +22,11 @@ use self::endpoints::Answers;
 pub use self::finding::{Finding, Kind, Severity};
 use self::history::History;
 pub use self::report::Report;
-use crate::cli::Selection;
 use crate::exit::Exit;
 use crate::logging;
 use crate::plan::Plan;
 use crate::report::ENABLE;
+use crate::selection::Selection;
 
 /// Find what is wrong, say what mends it, and what would run.
 ///

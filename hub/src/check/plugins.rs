@@ -7,8 +7,8 @@ use settings::{Configuration, HubSettings};
 
 use super::{Finding, Kind};
 use crate::catalogue::{Catalogue, CatalogueProblem};
-use crate::cli::Selection;
 use crate::report::short;
+use crate::selection::Selection;
 
 /// What of the plugin folders cannot be used.
 pub(super) fn findings(

@@ -5,7 +5,7 @@ use std::io;
 use control::{ControlError, Fault, Refusal};
 use thiserror::Error;
 
-use crate::app::complain;
+use crate::complaint::complain;
 use crate::exit::Exit;
 
 /// Why a command could not do what it was asked to.

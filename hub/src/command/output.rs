@@ -8,7 +8,7 @@ use control::{Cause, Gap, Reply};
 use serde::Serialize;
 
 use super::{Failure, Form};
-use crate::app::complain;
+use crate::complaint::complain;
 
 /// Standard output.
 pub(super) struct Output {

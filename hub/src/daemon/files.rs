@@ -12,7 +12,7 @@ use settings::Configuration;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::Instant;
 
-use crate::cli::Selection;
+use crate::selection::Selection;
 
 /// A change counts when nothing has followed for so long,
 const QUIET: Duration = Duration::from_millis(250);

@@ -20,13 +20,13 @@ use super::operator::Operator;
 use super::receiving::Receiving;
 use super::{SETTLE, StartUpError, on_a_thread};
 use crate::check::{Finding, Severity, trust};
-use crate::cli::Selection;
 use crate::consumer::ConsumerName;
 use crate::diff::{Diff, Sorted};
 use crate::intake::reception::Reception;
 use crate::outbound::Outbound;
 use crate::plan::Plan;
 use crate::report;
+use crate::selection::Selection;
 use crate::storage::Housekeeping;
 use crate::trust::Judge;
 

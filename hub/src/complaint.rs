@@ -1,0 +1,10 @@
+//! What the program says to the person who started it, on standard error. What a running hub has to say is in its log.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Says what is wrong.
+pub(crate) fn complain(what: &dyn Display) {
+    // Nobody is left to tell if standard error is closed.
+    drop(writeln!(io::stderr(), "fedmsg-hub: {}", what.to_string().replace('\n', "\nfedmsg-hub: ")));
+}

@@ -37,11 +37,8 @@ pub struct Options {
     /// The longest wait between attempts to reconnect.
     #[serde(with = "human")]
     pub reconnect_ivl_max: Duration,
-    /// Time between ZMTP pings, which find peers that are connected but dead; 0, the default, sends none.
-    ///
-    /// A connection counts as lost after three of them without a byte from the peer. That is why it is off: peers older
-    /// than libzmq 4.2 never answer, and a subscriber that is too busy to read for so long cuts off its publishers. TCP
-    /// keepalive finds dead peers as well.
+    /// Time between the greetings that a subscriber sends to each peer it is connected to, on a connection of its own for
+    /// the moment. Who has not answered when as much time is over is [`crate::State::Unresponsive`]. 0 sends none.
     #[serde(with = "human")]
     pub heartbeat_ivl: Duration,
     /// Bytes of the largest frame a peer may send; a larger one ends its connection.
@@ -66,7 +63,7 @@ impl Default for Options {
             tcp_keepalive_intvl: Duration::from_secs(5),
             reconnect_ivl: Duration::from_millis(100),
             reconnect_ivl_max: Duration::from_secs(1),
-            heartbeat_ivl: Duration::ZERO,
+            heartbeat_ivl: Duration::from_secs(30),
             max_message_size: 256 * 1024 * 1024,
             dns_server: None,
         }

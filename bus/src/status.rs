@@ -70,6 +70,11 @@ pub enum State {
     Connecting,
     /// Connected, and the peer speaks ZeroMQ.
     Connected,
+    /// Connected, and whoever is there does not answer a greeting on another connection: its process is frozen.
+    Unresponsive {
+        /// Since when that is known.
+        since: SystemTime,
+    },
     /// Not connected; it is retried for ever.
     Down {
         /// Why.

@@ -5,6 +5,7 @@ mod discovery;
 mod dns;
 mod link;
 mod lookup;
+mod pulse;
 mod resolver;
 mod source;
 mod supervisor;
@@ -22,6 +23,7 @@ use crossbeam_channel::Receiver;
 use self::bell::Bell;
 use self::discovery::Discovery;
 use self::link::Link;
+use self::pulse::Pulse;
 use self::source::Source;
 use self::supervisor::Supervisor;
 use self::watched::{Order, Watched};
@@ -56,7 +58,9 @@ impl Subscriber {
         let bell = Bell::new().map_err(BusError::system("make a socket pair"))?;
         let status = StatusBoard::default();
         let (sender, orders) = crossbeam_channel::unbounded();
-        let supervisor = Supervisor::start(options.dns_server, status.clone(), sender, Arc::clone(&bell))?;
+        let pulse = Pulse::new(&zmq, &options)?;
+        let supervisor =
+            Supervisor::start(options.dns_server, status.clone(), sender, Arc::clone(&bell), pulse)?;
         Ok(Self {
             sources: Vec::new(),
             supervisor,

@@ -181,7 +181,7 @@ pub struct IntakeStatus {
 pub struct EndpointStatus {
     /// Its name.
     pub name: String,
-    /// At least one of its addresses is connected, or bound.
+    /// At least one of its addresses is connected, and whoever is there answers; or it is bound.
     pub connected: bool,
     /// Messages received, malformed ones included.
     pub messages: u64,
@@ -206,7 +206,7 @@ pub struct AddressStatus {
     pub address: String,
     /// Connected or not.
     pub state: AddressState,
-    /// Since when it is connected, or down.
+    /// Since when it is connected, unresponsive, or down.
     pub since: Option<Timestamp>,
     /// Why it is down.
     pub reason: Option<String>,
@@ -230,6 +230,8 @@ pub enum AddressState {
     Connecting,
     /// The peer speaks ZeroMQ.
     Connected,
+    /// Connected, but whoever is there does not answer: its process is frozen.
+    Unresponsive,
     /// Not connected; it is retried for ever.
     Down,
     /// Open to peers.

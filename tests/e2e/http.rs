@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use e2e::{
-    Answered, DEADLINE, Disk, Http, Hub, HubBuilder, Process, Recorder, Scratch, Signal, TestPublisher,
-    free_ports, workspace,
+    Answered, DEADLINE, Disk, Frames, Http, Hub, HubBuilder, Process, Recorder, Scratch, Signal,
+    TestPublisher, free_ports, workspace,
 };
 use serde_json::Value;
 
@@ -282,6 +282,38 @@ fn an_endpoint_that_is_connected_and_silent_is_a_warning() {
     let answer = bus.until("/ready", |answer| answer.json()["problems"][0]["kind"] == "endpoint_silent");
     assert_eq!((answer.code, &answer.json()["problems"][0]["about"]), (200, &"e".into()));
     hub.log().wait_for("endpoint e is connected, and nothing has come from it");
+}
+
+#[test]
+fn a_publisher_that_is_frozen_is_seen_though_its_connection_stands_and_is_seen_to_come_back() {
+    let bus = Bus::new();
+    let mut frozen = Frames::bind(&bus.scratch);
+    let hub = bus
+        .hub()
+        .recorder(&bus.recorder)
+        .config(&format!("zmq.heartbeat_ivl = \"500ms\"\nendpoints.python = \"{}\"", frozen.address()))
+        .start();
+    frozen.wait_for_subscriber();
+    let python = |status: &Value| status["endpoints"][1].clone();
+    bus.until("/status", |answer| python(&answer.json())["connected"] == true);
+    frozen.signal(Signal::STOP);
+    let status = bus.until("/status", |answer| python(&answer.json())["connected"] == false);
+    assert_eq!(python(&status.json())["addresses"][0]["state"], "unresponsive");
+    let problem = bus.until("/ready", |answer| !answer.json()["problems"][0].is_null()).json();
+    let problem = &problem["problems"][0];
+    assert_eq!((&problem["kind"], &problem["about"]), (&"endpoint_down".into(), &"python".into()));
+    assert!(problem["message"].as_str().unwrap().contains("connected, but who is there does not answer"));
+    bus.until("/metrics", |answer| {
+        answer.body.contains("fedmsg_hub_endpoint_connected{endpoint=\"python\"} 0.0\n")
+    });
+    hub.log().wait_for("connected, but who is there does not answer: is its process frozen? endpoint=python");
+    frozen.send(&[b"t", b"{}"]);
+    frozen.signal(Signal::CONT);
+    hub.log().wait_for("answers again endpoint=python");
+    bus.recorder.wait_for(1);
+    let status = bus.until("/status", |answer| python(&answer.json())["connected"] == true).json();
+    let address = &python(&status)["addresses"][0];
+    assert_eq!((&address["connects"], &address["disconnects"]), (&1.into(), &0.into()), "{address}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::{Process, Scratch, workspace};
+use crate::{Process, Scratch, Signal, workspace};
 
 fn environment() -> PathBuf {
     let folder = std::env::var_os("FEDMSG_TEST_PYTHON")
@@ -61,6 +61,11 @@ impl Frames {
     /// Waits until somebody has subscribed.
     pub fn wait_for_subscriber(&self) {
         self.process.stdout.wait_for("subscribed");
+    }
+
+    /// Sends its process a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// Sends one message of these frames.

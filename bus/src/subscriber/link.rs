@@ -22,6 +22,8 @@ pub(super) struct Link {
     pub(super) is_found: bool,
     /// Whether the service no longer leads here.
     pub(super) is_leaving: bool,
+    /// Whether the peer has spoken ZeroMQ and has not gone since.
+    pub(super) is_connected: bool,
     alternatives: Vec<SocketAddr>,
     lookup: Lookup,
     /// When libzmq will count as having given up.
@@ -44,6 +46,7 @@ impl Link {
             target,
             is_found: false,
             is_leaving: false,
+            is_connected: false,
             alternatives: Vec::new(),
             lookup,
             given_up: None,
@@ -107,6 +110,7 @@ impl Link {
 
     /// The connection broke, or its handshake did.
     pub(super) fn broken(&mut self, now: Instant) {
+        self.is_connected = false;
         self.given_up = Some(now + GIVEN_UP);
     }
 
@@ -125,6 +129,7 @@ impl Link {
     }
 
     pub(super) fn connected(&mut self) {
+        self.is_connected = true;
         self.given_up = None;
         self.lookup.succeeded();
     }

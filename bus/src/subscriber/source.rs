@@ -41,14 +41,11 @@ impl Source {
     }
 
     pub(super) fn connect(&self, target: &Target) -> zmq::Result<()> {
-        // The option holds for connections made from now on.
-        self.socket.set_ipv6(target.is_ipv6)?;
-        self.socket.connect(&target.text)
+        connect(&self.socket, target)
     }
 
     pub(super) fn leave(&self, target: &Target) {
-        // It fails only when libzmq has left already.
-        self.socket.disconnect(&target.text).ok();
+        leave(&self.socket, target);
     }
 
     pub(super) fn set_prefixes(&mut self, prefixes: &Prefixes) -> zmq::Result<()> {
@@ -110,6 +107,17 @@ impl Source {
             }
         }
     }
+}
+
+pub(super) fn connect(socket: &zmq::Socket, target: &Target) -> zmq::Result<()> {
+    // The option holds for connections made from now on.
+    socket.set_ipv6(target.is_ipv6)?;
+    socket.connect(&target.text)
+}
+
+pub(super) fn leave(socket: &zmq::Socket, target: &Target) {
+    // It fails only when libzmq has left already.
+    socket.disconnect(&target.text).ok();
 }
 
 fn to_bytes(frame: zmq::Message) -> Bytes {

@@ -12,6 +12,7 @@ use tracing::warn;
 use zmq::SocketEvent;
 
 use super::bell::Bell;
+use super::pulse::Pulse;
 use super::resolver::{Answer, Resolver};
 use super::watched::{Order, Watched};
 use crate::deadline::Deadline;
@@ -44,6 +45,7 @@ impl Supervisor {
         status: StatusBoard,
         orders: Sender<Order>,
         orders_bell: Arc<Bell>,
+        pulse: Option<Pulse>,
     ) -> Result<Self, BusError> {
         let bell = Bell::new().map_err(BusError::system("make a socket pair"))?;
         let (inbox, events) = crossbeam_channel::unbounded();
@@ -56,6 +58,7 @@ impl Supervisor {
             resolver: Resolver::new(dns_server),
             status,
             watched: Vec::new(),
+            pulse,
         };
         let thread = thread::Builder::new()
             .name("bus-supervisor".to_owned())
@@ -92,6 +95,7 @@ struct Supervision {
     resolver: Resolver,
     status: StatusBoard,
     watched: Vec<Watched>,
+    pulse: Option<Pulse>,
 }
 
 impl Supervision {
@@ -110,18 +114,21 @@ impl Supervision {
                 }
             }
             self.follow_monitors();
+            self.feel_pulses();
             self.do_what_is_due();
         }
         self.watched.into_iter().for_each(|watched| watched.monitor.abandon());
     }
 
     fn wait(&self, longest: Duration) {
-        let due = self.watched.iter().filter_map(Watched::due).min();
+        let pulse = self.pulse.as_ref().and_then(Pulse::due);
+        let due = self.watched.iter().filter_map(Watched::due).chain(pulse).min();
         let due = due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
         // Rounded up: a millisecond early would make it turn in place.
         let timeout = i64::from(millis(due.min(longest))) + 1;
         let mut items = vec![self.bell.poll_item()];
         items.extend(self.watched.iter().map(|watched| watched.monitor.poll_item()));
+        items.extend(self.pulse.as_ref().and_then(Pulse::poll_item));
         // Interrupted or not, everything is looked at again.
         zmq::poll(&mut items, timeout).ok();
     }
@@ -143,6 +150,15 @@ impl Supervision {
             } else {
                 index += 1;
             }
+        }
+    }
+
+    fn feel_pulses(&mut self) {
+        let Some(pulse) = &mut self.pulse else { return };
+        let now = Instant::now();
+        pulse.follow(self.watched.iter().flat_map(Watched::connected), now);
+        for change in pulse.turn(now) {
+            self.watched.iter().for_each(|watched| watched.pulse(&change, &self.status));
         }
     }
 

@@ -11,6 +11,7 @@ use zmq::SocketEvent;
 use super::discovery::Discovery;
 use super::dns::{NoService, Service};
 use super::link::{Link, Target};
+use super::pulse::Change;
 use super::resolver::Question;
 use crate::monitor::Monitor;
 use crate::{Address, DownReason, EndpointName, Moment, State, StatusBoard};
@@ -250,7 +251,7 @@ impl Watched {
             }
             SocketEvent::DISCONNECTED => {
                 let was_connected = status.update(name, address, |status| {
-                    let was_connected = status.state == State::Connected;
+                    let was_connected = matches!(status.state, State::Connected | State::Unresponsive { .. });
                     status.disconnects += u64::from(was_connected);
                     was_connected
                 });
@@ -286,12 +287,42 @@ impl Watched {
         }
     }
 
+    /// Where peers are connected.
+    pub(super) fn connected(&self) -> impl Iterator<Item = &Target> {
+        let links = self.links.iter().filter(|link| link.is_connected && !self.is_bound);
+        links.filter_map(|link| link.target.as_ref())
+    }
+
+    /// Who is connected at an address of libzmq's does not answer any more, or again.
+    pub(super) fn pulse(&self, Change { at, answers }: &Change, status: &StatusBoard) {
+        for index in (0..self.links.len()).filter(|index| !self.is_bound && self.is_at(*index, at)) {
+            let Some(Link { address, .. }) = self.links.get(index) else { continue };
+            let name = &self.name;
+            let changed = status.update(name, address, |status| {
+                status.state = match (&status.state, answers) {
+                    (State::Connected, false) => State::Unresponsive { since: SystemTime::now() },
+                    (State::Unresponsive { .. }, true) => State::Connected,
+                    _ => return false,
+                };
+                true
+            });
+            match (changed, answers) {
+                (Some(true), false) => {
+                    warn!(endpoint = %name, %address, "connected, but who is there does not answer: is its process frozen?");
+                }
+                (Some(true), true) => info!(endpoint = %name, %address, "answers again"),
+                _ => {}
+            }
+        }
+    }
+
     /// Makes a link lead elsewhere. One connection to a place is enough, and it is left with the last link that led there.
     fn redirect(&mut self, index: usize, to: Target, status: &StatusBoard) -> Option<Order> {
         let twin = self.links.iter().find(|link| link.target.as_ref() == Some(&to));
-        let twin = twin.map(|link| link.address.clone());
+        let twin = twin.map(|link| (link.address.clone(), link.is_connected));
         let link = self.links.get_mut(index)?;
-        if let Some(twin) = &twin {
+        link.is_connected = twin.as_ref().is_some_and(|(_, is_connected)| *is_connected);
+        if let Some((twin, _)) = &twin {
             status.share(&self.name, twin, &link.address);
         }
         let left = link.target.replace(to.clone());
@@ -319,7 +350,7 @@ fn down(status: &StatusBoard, name: &EndpointName, address: &Address, reason: Do
 }
 
 /// libzmq writes the zone of a link-local address in its own way.
-fn without_zone(address: &str) -> String {
+pub(super) fn without_zone(address: &str) -> String {
     match (address.find('%'), address.rfind(']')) {
         (Some(zone), Some(end)) if zone < end => format!("{}{}", &address[..zone], &address[end..]),
         _ => address.to_owned(),

@@ -82,6 +82,36 @@ fn what_does_not_speak_zeromq_is_told_from_what_does_not_answer() {
     });
 }
 
+/// By libzmq's own heartbeats the receiver's process would end here (docs/decisions/0013-heartbeats.md).
+#[test]
+fn peers_are_greeted_again_and_again_and_none_is_cut_off_while_the_receiver_is_busy() {
+    const COUNT: usize = 20_000;
+    let zmq = zmq::Context::new();
+    let (peer, monitor) = (zmq.socket(zmq::XPUB).unwrap(), zmq.socket(zmq::PAIR).unwrap());
+    peer.set_sndhwm(0).unwrap();
+    peer.monitor("inproc://greetings", zmq::SocketEvent::ACCEPTED.to_raw().into()).unwrap();
+    monitor.set_rcvtimeo(PATIENCE.as_millis().try_into().unwrap()).unwrap();
+    monitor.connect("inproc://greetings").unwrap();
+    peer.bind("tcp://127.0.0.1:*").unwrap();
+    let address = peer.get_last_endpoint().unwrap().unwrap();
+
+    let options = Options { heartbeat_ivl: Duration::from_millis(20), ..Options::default() };
+    let context = Context::new(&options).unwrap();
+    let mut subscriber = subscriber(&context, &[&endpoint("x", &address)]);
+    assert_eq!(peer.recv_bytes(0).unwrap(), b"\x01");
+    let body = vec![b'x'; 1_000];
+    for _ in 0..COUNT {
+        peer.send_multipart([&b"org"[..], &body], 0).unwrap();
+    }
+    // Its own connection, and greetings, while far more waits than there is room for.
+    for _ in 0..10 {
+        monitor.recv_multipart(0).unwrap();
+    }
+    receive(&mut subscriber, COUNT);
+    let status = subscriber.status().endpoint("x").unwrap();
+    assert_eq!((status.addresses[0].connects, status.addresses[0].disconnects), (1, 0));
+}
+
 /// The timer of a connection in `/proc/net/tcp`: its kind and the hundredths of a second until it fires.
 fn tcp_timer(local: Option<u16>, remote: Option<u16>) -> Option<(String, u64)> {
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();

@@ -19,8 +19,8 @@ const MOST_SOCKETS: usize = 1023;
 /// An endpoint's name takes so many of them: the one that receives, and two that tell of its connections.
 const SOCKETS_PER_NAME: usize = 3;
 
-/// What else takes sockets: publishers, and what wakes the intake.
-const OTHER_SOCKETS: usize = 8;
+/// What else takes sockets: publishers, and what greets peers.
+const OTHER_SOCKETS: usize = 11;
 
 /// Files that the hub has open before it has an endpoint: libraries' pipes, the journal, HTTP and its clients.
 const OTHER_FILES: u64 = 100;

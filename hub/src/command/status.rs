@@ -175,6 +175,7 @@ pub(super) fn endpoint(endpoint: &EndpointStatus, status: &Status) -> [String; 7
         (0, [only]) => match only.state {
             AddressState::Resolving => "resolving".to_owned(),
             AddressState::Connecting => "connecting".to_owned(),
+            AddressState::Unresponsive => "UNRESPONSIVE".to_owned(),
             _ => format!("DOWN, {} attempts", only.attempts),
         },
         (1, [only]) if only.state == AddressState::Bound => "bound".to_owned(),

@@ -204,7 +204,7 @@ fn endpoints(endpoints: &[EndpointStatus], to: &mut Families<'_>) -> fmt::Result
     };
     to.gauges(
         "fedmsg_hub_endpoint_connected",
-        "Whether at least one address of the endpoint is connected, or bound.",
+        "Whether at least one address of the endpoint is connected and answers, or is bound.",
         gauges(|it| Some(truth(it.connected))),
     )?;
     to.counters(

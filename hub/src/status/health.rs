@@ -150,6 +150,7 @@ fn endpoint(endpoint: &EndpointStatus, limits: &Limits, found: &mut Found) {
             let why = match (&address.reason, address.state) {
                 (Some(reason), _) => reason,
                 (None, AddressState::Resolving) => "its name is being looked up",
+                (None, AddressState::Unresponsive) => "connected, but who is there does not answer",
                 (None, _) => "connecting",
             };
             format!("{}: {why}", address.address)

@@ -144,6 +144,7 @@ fn address(address: &bus::AddressStatus) -> AddressStatus {
         State::Found => (AddressState::Found, None, None, 0),
         State::Connecting => (AddressState::Connecting, None, None, 0),
         State::Connected => (AddressState::Connected, address.connected_since.map(|since| since.at), None, 0),
+        State::Unresponsive { since } => (AddressState::Unresponsive, Some(*since), None, 0),
         State::Bound => (AddressState::Bound, None, None, 0),
         State::Down { reason, since, attempts } => {
             (AddressState::Down, Some(*since), Some(reason.to_string()), *attempts)

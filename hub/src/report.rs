@@ -108,10 +108,10 @@ pub fn topic(pattern: &Pattern) -> &str {
     }
 }
 
-/// A path as shown to a person: relative where that is shorter.
+/// A path as shown to a person: relative where that is shorter, but not in `/`, where services run.
 #[must_use]
 pub fn short(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
+    let here = std::env::current_dir().ok().filter(|here| here.parent().is_some());
     here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned))
         .unwrap_or_else(|| path.to_owned())
         .display()

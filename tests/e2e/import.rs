@@ -1,5 +1,6 @@
 //! `fedmsg-config`, beside the Python one, and on its configuration.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -87,6 +88,70 @@ fn an_imported_configuration_says_what_pythons_says_and_is_printed_as_there() {
         config.args(["--query", ours]).env("FEDMSG_CONFIG", scratch.join("imported.toml"));
         let config = Process::run(&scratch, "config", &mut config, "");
         assert_eq!((config.stdout, config.status.code()), (python.stdout, python.status.code()), "{ours}");
+    }
+}
+
+#[test]
+fn services_in_dns_are_those_that_pythons_configuration_names() {
+    let scratch = Scratch::new();
+    let file =
+        scratch.write("services.py", "config = dict(srv_endpoints=['bus.example.org', u'example.org'])");
+    let mut pythons = python();
+    let script = "from fedmsg.config import conf; print('\\n'.join(conf['srv_endpoints']))";
+    let pythons =
+        Process::run(&scratch, "python", pythons.args(["-c", script]).env("FEDMSG_CONFIG", &file), "");
+    assert_eq!(imported(&scratch, &file), [""; 0]);
+    let mut config = Command::new(binary("fedmsg-config"));
+    config.args(["--query", "srv_endpoints"]).env("FEDMSG_CONFIG", scratch.join("imported.toml"));
+    let config = Process::run(&scratch, "config", &mut config, "");
+    assert_eq!(config.stdout, pythons.stdout, "{}{}", config.stderr, pythons.stderr);
+    let mut check = Command::new(binary("fedmsg-hub"));
+    check.args(["check", "--set", "hub.plugin_dirs=[]"]).env("FEDMSG_CONFIG", scratch.join("imported.toml"));
+    let check = Process::run(&scratch, "check", &mut check, "");
+    assert!(check.stdout.contains("srv://bus.example.org"), "{}", check.stdout);
+}
+
+#[test]
+fn every_option_of_pythons_commands_is_ours_or_the_page_for_those_who_move_says_what_is() {
+    let scratch = Scratch::new();
+    let page = fs::read_to_string(workspace().join("docs/guide/moving-from-python.md")).unwrap();
+    for name in [
+        "announce",
+        "check",
+        "collectd",
+        "config",
+        "dg-replay",
+        "gateway",
+        "hub",
+        "irc",
+        "logger",
+        "relay",
+        "signing-relay",
+        "tail",
+        "trigger",
+    ] {
+        let name = format!("fedmsg-{name}");
+        let mut pythons =
+            python_fedmsg(&scratch, &name, &json!({"endpoints": {}, "logging": {"version": 1}}));
+        let pythons = Process::run(&scratch, "python", pythons.arg("--help"), "");
+        let ours = match binary(&name) {
+            own if own.exists() => own,
+            _ => binary("fedmsg-hub"),
+        };
+        let ours = Process::run(&scratch, "ours", Command::new(ours).arg("--help"), "").stdout;
+        let is_option = |word: &&str| word.starts_with("--") && word.len() > 2;
+        let options = |help: &str| -> BTreeSet<String> {
+            let words = help.split(|c: char| c != '-' && !c.is_alphanumeric());
+            words.filter(is_option).map(str::to_owned).collect()
+        };
+        let (pythons, ours) = (options(&pythons.stdout), options(&ours));
+        assert!(pythons.contains("--help"), "{name} has no help");
+        for option in pythons.difference(&ours) {
+            let row = |row: &&str| {
+                row.starts_with(&format!("| `{option}")) || row.starts_with(&format!("| `{name} {option}"))
+            };
+            assert!(page.lines().any(|line| row(&line)), "{name} {option}");
+        }
     }
 }
 

@@ -75,6 +75,15 @@ impl Bus {
         ))
     }
 
+    /// The hub under one of the names by which it is a relay.
+    pub(crate) fn relay(&self, program: &'static str, config: &str) -> Hub {
+        let endpoints = format!(
+            "endpoints = {{ relay_inbound = {:?}, relay_outbound = {:?} }}",
+            self.inbound, self.outbound
+        );
+        Hub::builder(&self.scratch).program(program).plugin("relay").config(&endpoints).config(config).start()
+    }
+
     pub(crate) fn our_logger(&self, arguments: &[&str], input: &str) {
         let mut command = Command::new(binary("fedmsg-logger"));
         command.args(arguments).env("LOGNAME", "tester");
@@ -169,6 +178,19 @@ fn python_logger_our_relay_python_tail_and_our_hub() {
     let record =
         recorder.wait_until("the message", |record| record["topic"] == "org.fedoraproject.dev.logger.real");
     assert_eq!(record["msg"], json!({"text": "snöwman ☃", "end": 1}));
+}
+
+#[test]
+fn as_fedmsg_relay_the_hub_is_between_python_logger_and_python_tail() {
+    let bus = Bus::new();
+    let _relay = bus.relay("fedmsg-relay", "");
+    let tail = bus.python("fedmsg-tail", &json!({}), &["--query", "msg.log"]);
+    let moment = Duration::from_millis(200);
+    bus.knock(|knock| {
+        tail.stdout.wait_within(moment, |all| all.iter().find(|line| line.contains(knock)).cloned()).is_ok()
+    });
+    bus.python_logger(&["--message", "from Python to Python"], "");
+    tail.stdout.wait_for("from Python to Python");
 }
 
 #[test]

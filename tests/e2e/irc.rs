@@ -79,6 +79,20 @@ impl<'s> Channel<'s> {
 }
 
 #[test]
+fn as_fedmsg_irc_the_hub_is_the_bot() {
+    let scratch = Scratch::new();
+    let server = IrcServer::start(&scratch);
+    let user = IrcUser::join(&scratch, &server, "watcher", "#bus");
+    let mut publisher = TestPublisher::default();
+    let bot = hub(&scratch, &publisher, server.port(), "make_terse = true", "").program("fedmsg-irc").start();
+    publisher.wait_for_subscriber(LOG);
+    user.wait_for_join("bot", 1);
+    bot.log().wait_for("joined");
+    publisher.publish(LOG, &json!({"log": "Hai there."}).to_string());
+    assert!(user.wait_for_said(1)[0].1.contains("Hai there."));
+}
+
+#[test]
 fn lines_are_coloured_and_plain_as_the_python_bot_prints_them() {
     const LOOKUP: &str =
         "[fedmsg.consumers.ircbot.irc_color_lookup]\nlogger = \"orange\"\nbodhi = \"light cyan\"\n";

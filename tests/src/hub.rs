@@ -7,11 +7,15 @@ use std::process::{Command, ExitStatus};
 
 use crate::{DEADLINE, Lines, Process, Recorder, Scratch, Signal, TestPublisher, binary, library};
 
+/// The program that the hub is.
+const HUB: &str = "fedmsg-hub";
+
 /// What a hub is to be started with, once or several times.
 #[derive(Clone)]
 pub struct HubBuilder<'s> {
     scratch: &'s Scratch,
     name: &'static str,
+    program: &'static str,
     config: String,
     arguments: Vec<String>,
 }
@@ -25,7 +29,7 @@ pub struct Hub {
 impl Hub {
     /// A hub in this scratch folder, with its own configuration and its own plugin folder.
     pub fn builder(scratch: &Scratch) -> HubBuilder<'_> {
-        HubBuilder { scratch, name: "hub", config: String::new(), arguments: Vec::new() }
+        HubBuilder { scratch, name: "hub", program: HUB, config: String::new(), arguments: Vec::new() }
     }
 
     /// Its log.
@@ -52,6 +56,12 @@ impl HubBuilder<'_> {
     /// Another name for it, where a test runs several.
     pub fn name(mut self, name: &'static str) -> Self {
         self.name = name;
+        self
+    }
+
+    /// Starts it as another of its names, such as `fedmsg-relay`.
+    pub fn program(mut self, name: &'static str) -> Self {
+        self.program = name;
         self
     }
 
@@ -107,7 +117,14 @@ impl HubBuilder<'_> {
     /// The command that starts it.
     pub fn command(&self) -> Command {
         let config = self.scratch.write(&format!("{}.toml", self.name), &self.config);
-        let mut command = Command::new(binary("fedmsg-hub"));
+        let program = match self.program {
+            HUB => binary(HUB),
+            name => self.scratch.join(name),
+        };
+        if !program.exists() {
+            std::os::unix::fs::symlink(binary(HUB), &program).expect("a link");
+        }
+        let mut command = Command::new(program);
         command.args(&self.arguments).arg("--plugin-dir").arg(self.plugin_folder());
         command.arg("--set").arg(format!("hub.state_dir={}", self.state_dir().display()));
         command.env("FEDMSG_CONFIG", config).env_remove("NOTIFY_SOCKET").env("NO_COLOR", "1");

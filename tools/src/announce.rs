@@ -14,7 +14,7 @@ pub const NAME: &str = "fedmsg-announce";
 const SERVICE: &str = "announce";
 
 const HELP: &str = r#"Examples:
-  echo "Fedora Core 4 has been declared GOLD" | fedmsg-announce --link https://fedoraproject.org/news
+  echo "Fedora Core 4 is out" | fedmsg-announce --link https://fedoraproject.org
   fedmsg-announce < announcement.txt
 
 Exit codes:

@@ -27,8 +27,9 @@ const HELP: &str = r#"Examples:
   fedmsg-collectd --collectd-interval 10
 
 Environment:
-  NOTIFY_SOCKET  where READY=1 is sent, as systemd asks for it, once every endpoint is connected or known
-                 to be down; after 10 seconds at the latest
+  NOTIFY_SOCKET  where READY=1 is sent, as systemd asks for it, once every
+                 endpoint is connected or known to be down; after 10 seconds at
+                 the latest
 
 Exit codes:
   0    nobody reads the output any more

@@ -46,8 +46,9 @@ Examples:
   fedmsg-tail -n 1 > one-message.json
 
 Environment:
-  NOTIFY_SOCKET  where READY=1 is sent, as systemd asks for it, once every endpoint is connected or known
-                 to be down; after 10 seconds at the latest
+  NOTIFY_SOCKET  where READY=1 is sent, as systemd asks for it, once every
+                 endpoint is connected or known to be down; after 10 seconds at
+                 the latest
 
 Exit codes:
   0    printed as many messages as asked for, or the reader went away

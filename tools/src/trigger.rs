@@ -40,8 +40,9 @@ const HELP: &str = r#"Examples:
   fedmsg-trigger --jobs 4 --shell 'jq -r .msg.commit.rev | xargs -r rebuild'
 
 Environment:
-  NOTIFY_SOCKET  where READY=1 is sent, as systemd asks for it, once every endpoint is connected or known
-                 to be down; after 10 seconds at the latest
+  NOTIFY_SOCKET  where READY=1 is sent, as systemd asks for it, once every
+                 endpoint is connected or known to be down; after 10 seconds at
+                 the latest
 
 Exit codes:
   0    ended by SIGTERM or Ctrl-C, or had as many messages as asked for; each command ended with 0

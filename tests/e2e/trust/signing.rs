@@ -80,6 +80,17 @@ fn what_our_relay_signs_is_believed_by_python_and_by_our_hub() {
 }
 
 #[test]
+fn as_fedmsg_signing_relay_the_hub_signs_and_python_believes_it() {
+    let bus = Bus::new();
+    let pythons = Recorder::listen(&bus.scratch, "pythons");
+    let stranger = TestPublisher::default();
+    let _relay = bus.relay("fedmsg-signing-relay", &format!("{}certnames.signing_relay = \"good\"", trust()));
+    let _python_hub = validating_python(&bus, &pythons, &stranger);
+    bus.knock(|knock| has(&pythons, knock));
+    assert_eq!(record(&pythons, "knock")["body"]["crypto"], "x509");
+}
+
+#[test]
 fn what_plugins_and_the_logger_publish_is_signed_as_their_services_and_believed_by_python() {
     let bus = Bus::new();
     let (ours, pythons) = (Recorder::listen(&bus.scratch, "ours"), Recorder::listen(&bus.scratch, "pythons"));

@@ -77,6 +77,12 @@ impl<'f> Converter<'f> {
                     self.endpoint(name, &format!("{key}.{name}"), addresses);
                 }
             }
+            (Fate::Services, Value::List(domains)) => {
+                let domains = self.addresses(key, domains, "srv://");
+                if !domains.is_empty() {
+                    self.set(&["srv_endpoints"], domains);
+                }
+            }
             (Fate::Same(to), _) => {
                 if !is_nothing(value)
                     && let Some(item) = self.item(key, literal)
@@ -99,7 +105,7 @@ impl<'f> Converter<'f> {
             (Fate::Backends, _) => self.note(key, literal, "only x509 signatures are made and believed"),
             (Fate::Logging, Value::Dict(logging)) => self.logging(key, literal, logging),
             _ => {
-                let what = format!("{} is not what the Python fedmsg has there either", words(value));
+                let what = format!("{} is not understood; write by hand what it says", words(value));
                 self.note(key, literal, &what);
             }
         }
@@ -111,10 +117,18 @@ impl<'f> Converter<'f> {
             Value::List(given) => given.as_slice(),
             _ => std::slice::from_ref(literal),
         };
+        let addresses = self.addresses(key, given, "");
+        if !addresses.is_empty() || given.is_empty() {
+            self.set(&["endpoints", name], addresses);
+        }
+    }
+
+    /// What of it is an address with this scheme before it.
+    fn addresses(&mut self, key: &str, given: &[Literal], scheme: &str) -> Array {
         let mut addresses = Array::new();
         for address in given {
             match &address.value {
-                Value::Text(text) => match text.parse::<Address>() {
+                Value::Text(text) => match format!("{scheme}{text}").parse::<Address>() {
                     Ok(_) => addresses.push(text.as_str()),
                     Err(error) => self.note(key, address, &error.to_string()),
                 },
@@ -123,9 +137,7 @@ impl<'f> Converter<'f> {
                 }
             }
         }
-        if !addresses.is_empty() || given.is_empty() {
-            self.set(&["endpoints", name], addresses);
-        }
+        addresses
     }
 
     /// A value as it is, but for what has to be run: a dict as a table, a list of dicts as tables, too.

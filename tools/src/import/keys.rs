@@ -18,6 +18,8 @@ pub(super) enum Fate {
     Addresses(&'static str),
     /// The addresses of endpoints, by name.
     Endpoints,
+    /// Domains whose SRV records name addresses.
+    Services,
     /// Whatever it is, under this key here.
     Same(&'static str),
     /// The port that the gateway binds.
@@ -36,7 +38,7 @@ pub(super) enum Fate {
 
 use Fate::{
     Absent, Active, Addresses, Backends, Duration, Endpoints, File, Flag, GatewayPort, Logging, Needless,
-    Number, Same, Text,
+    Number, Same, Services, Text,
 };
 
 const URL_CACHE: Fate =
@@ -45,6 +47,7 @@ const BACKLOG: Fate = Absent(
     "what was missed while the hub was down is not fetched from datagrepper; the journal keeps what was received",
 );
 const NO_STOMP: Fate = Absent("messages go by ZeroMQ alone");
+const NO_WEBSOCKET: Fate = Absent("there is no server for browsers");
 
 /// All keys that the Python fedmsg knows.
 pub(super) const KEYS: &[(&str, Fate)] = &[
@@ -54,7 +57,7 @@ pub(super) const KEYS: &[(&str, Fate)] = &[
     ("endpoints", Endpoints),
     ("relay_inbound", Addresses("relay_inbound")),
     ("relay_outbound", Addresses("relay_outbound")),
-    ("srv_endpoints", Absent("endpoints are not looked up in DNS; write their addresses into [endpoints]")),
+    ("srv_endpoints", Services),
     ("replay_endpoints", Absent("publishers are not asked to send again")),
     ("persistent_store", Absent("nobody is answered what was sent before")),
     ("active", Active),
@@ -67,6 +70,9 @@ pub(super) const KEYS: &[(&str, Fate)] = &[
     ("io_threads", Number("zmq.io_threads", 1)),
     ("zmq_enabled", Needless),
     ("zmq_strict", Needless),
+    ("zmq_subscribe_endpoints", Needless),
+    ("zmq_subscribe_method", Needless),
+    ("zmq_publish_endpoints", Absent("what plugins publish goes where [publish] says")),
     ("zmq_linger", Duration("zmq.linger", "ms")),
     ("zmq_reconnect_ivl", Duration("zmq.reconnect_ivl", "ms")),
     ("zmq_reconnect_ivl_max", Duration("zmq.reconnect_ivl_max", "ms")),
@@ -112,6 +118,9 @@ pub(super) const KEYS: &[(&str, Fate)] = &[
     ("moksha.monitoring.socket.mode", Text("monitoring.socket_mode")),
     ("moksha.threadpool_size", Needless),
     ("moksha.blocking_mode", Needless),
+    ("moksha.livesocket.backend", NO_WEBSOCKET),
+    ("moksha.livesocket.websocket.port", NO_WEBSOCKET),
+    ("moksha.livesocket.websocket.interface", NO_WEBSOCKET),
     ("stomp_uri", NO_STOMP),
     ("stomp_user", NO_STOMP),
     ("stomp_pass", NO_STOMP),
@@ -122,6 +131,9 @@ pub(super) const KEYS: &[(&str, Fate)] = &[
     ("stomp_queue", NO_STOMP),
     ("stomp_heartbeat", NO_STOMP),
     ("stomp_ack_mode", NO_STOMP),
+    ("stomp_delay", NO_STOMP),
+    ("stomp_send_explicit_nacks", NO_STOMP),
+    ("stomp_unescape_headers", NO_STOMP),
     ("amqp_broker", NO_STOMP),
 ];
 

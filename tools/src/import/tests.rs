@@ -19,7 +19,7 @@ fn imported(files: &[(&str, &str)]) -> (String, Vec<String>) {
 #[test]
 fn keys_become_ours_with_their_units() {
     let source = "config = dict(
-    topic_prefix='org.example', environment='stg', high_water_mark=10, zmq_linger=500,
+    topic_prefix='org.example', environment='stg', srv_endpoints=['example.org', u'bus.example.org'], high_water_mark=10, zmq_linger=500,
     zmq_tcp_keepalive=1, zmq_tcp_keepalive_idle=60, zmq_enabled=True, post_init_sleep=0.5,
     relay_inbound='tcp://127.0.0.1:2003', sign_messages=False, routing_nitpicky=True,
     certnames={'shell.app01': 'shell-app01'}, crypto_backend='x509', crypto_validate_backends=['x509'],
@@ -28,6 +28,7 @@ fn keys_become_ours_with_their_units() {
     let (toml, notes) = imported(&[("base.py", source)]);
     let expected = r#"topic_prefix = "org.example"
 environment = "stg"
+srv_endpoints = ["example.org", "bus.example.org"]
 
 [zmq]
 high_water_mark = 10
@@ -84,22 +85,25 @@ config = dict(
     io_threads='1',
     endpoints={'a': ['tcp://a:1', 'tcp://%s:1' % here], 'b': 'zmq://b'},
     datanommer=dict(enabled=True),
+    srv_endpoints=['example.org', 'tcp://a:1', here],
 )
 if here:
     config['environment'] = 'prod'
 ";
     let (toml, notes) = imported(&[("x.py", source)]);
-    assert_eq!(toml, "[endpoints]\na = [\"tcp://a:1\"]\n");
+    assert_eq!(toml, "srv_endpoints = [\"example.org\"]\n\n[endpoints]\na = [\"tcp://a:1\"]\n");
     let expected = [
         ("4", "ssldir: `here + '/pki'` is not evaluated"),
         ("5", "ca_cert_location: https://example.org/ca.crt is a URL"),
         ("6", "crypto_backend: only x509"),
         ("7", "status_directory: what was missed"),
-        ("8", "io_threads: \"1\" is not what"),
+        ("8", "io_threads: \"1\" is not understood"),
         ("9", "endpoints.a: `'tcp://%s:1' % here` is not evaluated"),
         ("9", "endpoints.b: "),
         ("10", "datanommer: nobody here knows it (= {…})"),
-        ("12", "`if here:` is not evaluated"),
+        ("11", "srv_endpoints: "),
+        ("11", "srv_endpoints: `os.getcwd()` is not evaluated"),
+        ("13", "`if here:` is not evaluated"),
     ];
     assert_eq!(notes.len(), expected.len(), "{notes:#?}");
     for (note, (line, what)) in notes.iter().zip(expected) {
@@ -129,10 +133,41 @@ fn what_cannot_be_read_is_an_error_with_its_place() {
 }
 
 #[test]
-fn the_page_for_those_who_move_has_every_key() {
+fn the_page_for_those_who_move_says_of_every_key_what_becomes_of_it() {
     let page = fs::read_to_string("../docs/guide/moving-from-python.md").unwrap();
-    for (key, _) in keys::KEYS {
-        assert!(page.contains(&format!("| `{key}` |")), "no row for {key}");
+    let page = page.split("\n## Commands\n").next().unwrap();
+    let rows = |text: &str| {
+        page.lines().filter(|row| row.starts_with(text)).map(|row| row.replace('`', "")).collect()
+    };
+    for (key, fate) in keys::KEYS {
+        let rows: Vec<String> = rows(&format!("| `{key}` | "));
+        let [row] = rows.as_slice() else { panic!("{key} has these rows: {rows:?}") };
+        let became = row.split(" | ").nth(1).unwrap().trim_end_matches(" |");
+        use keys::Fate::*;
+        let (begin, end) = match fate {
+            Text(to) | Flag(to) | Number(to, _) | File(to) => (to.to_string(), ""),
+            Duration(to, unit) => (to.to_string(), *unit),
+            Same(to) => (to.to_string(), ""),
+            Addresses(name) => (format!("endpoints.{name}"), ""),
+            Endpoints => ("[endpoints]".to_owned(), ""),
+            Services => ("srv_endpoints".to_owned(), ""),
+            GatewayPort => ("fedmsg.consumers.gateway.addresses".to_owned(), ""),
+            Active => ("publish.mode".to_owned(), ""),
+            Backends => ("x509 alone".to_owned(), ""),
+            Logging => ("log.level".to_owned(), ""),
+            Needless => ("not needed".to_owned(), ""),
+            Absent(why) => ("none: ".to_owned(), *why),
+        };
+        let begin = if matches!(fate, Same(to) if became == format!("[{to}]")) {
+            format!("[{begin}]")
+        } else {
+            begin
+        };
+        let end = end.replace('`', "");
+        assert!(
+            became.starts_with(&begin) && became.contains(&end),
+            "{key}: {became}, and not {begin} {end}"
+        );
     }
 }
 

@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
-use serde::de::{self, Deserializer, IntoDeserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
@@ -24,8 +24,6 @@ pub(super) struct Reader<'de> {
     unknown: &'de RefCell<Vec<ConfigProblem>>,
 }
 
-type Members<'de> = MapDeserializer<'de, std::vec::IntoIter<(&'de str, Reader<'de>)>, Error>;
-
 impl<'de> Reader<'de> {
     pub(super) fn new(value: &'de Value, unknown: &'de RefCell<Vec<ConfigProblem>>) -> Self {
         Self { value, path: String::new(), unknown }
@@ -39,7 +37,13 @@ impl<'de> Reader<'de> {
     fn members(&self, table: &'de Map<String, Value>, take: impl Fn(&str) -> bool) -> Members<'de> {
         let members = table.iter().filter(|(key, _)| take(key));
         let members: Vec<_> = members.map(|(key, value)| (key.as_str(), self.child(key, value))).collect();
-        MapDeserializer::new(members.into_iter())
+        Members { rest: members.into_iter(), value: None }
+    }
+
+    /// Reads it; an error is one of this place, unless it is one further in.
+    fn place<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        let path = self.path.clone();
+        seed.deserialize(self).map_err(|error| error.at(&path))
     }
 
     fn note_unknown(&self, key: &str, known: &[&str]) {
@@ -61,12 +65,12 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         match self.value {
             Value::Object(table) => visitor.visit_map(self.members(table, |_| true)),
             Value::Array(items) => {
-                let items = items.iter().enumerate().map(|(index, item)| self.child(&index, item));
-                visitor.visit_seq(SeqDeserializer::new(items))
+                let items: Vec<_> =
+                    items.iter().enumerate().map(|(index, item)| self.child(&index, item)).collect();
+                visitor.visit_seq(Items(items.into_iter()))
             }
             leaf => leaf.deserialize_any(visitor).map_err(de::Error::custom),
         }
-        .map_err(|error: Error| error.at(&self.path))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -78,7 +82,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         let Value::Object(table) = self.value else { return self.deserialize_any(visitor) };
         let is_known = |key: &str| fields.contains(&key);
         table.keys().filter(|key| !is_known(key)).for_each(|key| self.note_unknown(key, fields));
-        visitor.visit_map(self.members(table, is_known)).map_err(|error| error.at(&self.path))
+        visitor.visit_map(self.members(table, is_known))
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -108,8 +112,7 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let path = self.path.clone();
-        visitor.visit_newtype_struct(self).map_err(|error| error.at(&path))
+        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -123,11 +126,8 @@ impl<'de> Deserializer<'de> for Reader<'de> {
                 visitor.visit_enum(MapAccessDeserializer::new(self.members(table, |_| true)))
             }
             Value::String(variant) => visitor.visit_enum(variant.as_str().into_deserializer()),
-            other => {
-                other.deserialize_any(visitor).map_err(|error: serde_json::Error| de::Error::custom(error))
-            }
+            other => other.deserialize_any(visitor).map_err(de::Error::custom),
         }
-        .map_err(|error: Error| error.at(&self.path))
     }
 
     /// What nobody reads, among the fields of an enum's variant.
@@ -142,15 +142,47 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Error> for Reader<'de> {
-    type Deserializer = Self;
+/// What a table holds. What goes wrong with a value after it was read, as with `#[serde(try_from)]`, is told here, too,
+/// and nowhere further in: so this is where an error learns its place.
+struct Members<'de> {
+    rest: std::vec::IntoIter<(&'de str, Reader<'de>)>,
+    /// That of the key read last.
+    value: Option<Reader<'de>>,
+}
 
-    fn into_deserializer(self) -> Self {
-        self
+impl<'de> MapAccess<'de> for Members<'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        let Some((key, value)) = self.rest.next() else { return Ok(None) };
+        let key = seed.deserialize(key.into_deserializer()).map_err(|error: Error| error.at(&value.path))?;
+        self.value = Some(value);
+        Ok(Some(key))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        let value =
+            self.value.take().ok_or_else(|| de::Error::custom("a value is asked for before its key"))?;
+        value.place(seed)
     }
 }
 
-/// An error that learns its place from the innermost reader that it passes.
+/// What an array holds; as [`Members`].
+struct Items<'de>(std::vec::IntoIter<Reader<'de>>);
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        self.0.next().map(|item| item.place(seed)).transpose()
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
+}
+
+/// An error that learns its place from the innermost member or item that it passes.
 #[derive(Debug)]
 pub(super) struct Error {
     path: Option<String>,

@@ -78,6 +78,45 @@ fn a_value_of_the_wrong_type_is_named_by_its_place() {
 }
 
 #[test]
+fn a_value_that_is_refused_after_it_was_read_is_named_by_its_place() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "none of it is read")]
+    struct Rates {
+        #[serde(default)]
+        lines: Vec<Line>,
+        #[serde(default)]
+        by_name: BTreeMap<Short, Option<Rate>>,
+    }
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "none of it is read")]
+    struct Line {
+        rate: Rate,
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(try_from = "i64")]
+    struct Rate;
+    impl TryFrom<i64> for Rate {
+        type Error = &'static str;
+        fn try_from(_: i64) -> Result<Self, Self::Error> {
+            Err("no rate")
+        }
+    }
+    #[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+    #[serde(try_from = "String")]
+    struct Short;
+    impl TryFrom<String> for Short {
+        type Error = &'static str;
+        fn try_from(name: String) -> Result<Self, Self::Error> {
+            if name.len() > 3 { Err("too long") } else { Ok(Self) }
+        }
+    }
+    let problem = |json| read::<Rates>(json).unwrap_err()[0].to_string();
+    assert_eq!(problem(r#"{"lines":[{"rate":-1}]}"#), "lines.0.rate: no rate");
+    assert_eq!(problem(r#"{"by_name":{"a":null,"b":1}}"#), "by_name.b: no rate");
+    assert_eq!(problem(r#"{"by_name":{"long":1}}"#), "by_name.long: too long");
+}
+
+#[test]
 fn a_missing_key_is_told_beside_an_unknown_one() {
     assert_eq!(
         problems(r#"{"nik":"n"}"#),

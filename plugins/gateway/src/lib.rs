@@ -160,6 +160,6 @@ mod tests {
     #[test]
     fn an_address_that_is_none_is_named() {
         let error = Harness::<Gateway>::describe(json!({"addresses": ["ipc:///tmp/x"]})).err().unwrap();
-        assert!(error.to_string().starts_with("addresses: `ipc:"), "{error}");
+        assert!(error.to_string().starts_with("addresses.0: `ipc:"), "{error}");
     }
 }

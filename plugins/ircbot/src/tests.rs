@@ -101,7 +101,7 @@ fn what_is_wrong_is_named_with_its_place() {
         let mut entry = json!({"network": "n", "channel": "c"});
         entry[key] = value;
         let error = wants(json!({"irc": [entry]})).unwrap_err();
-        assert!(error.starts_with("irc.0") && error.contains(named), "{error}");
+        assert!(error.starts_with(&format!("irc.0.{key}")) && error.contains(named), "{error}");
     }
     assert!(wants(json!({"link_shortener": "https://x.org/"})).unwrap_err().contains("{url}"));
     assert!(wants(json!({"irc_default_color": "mauve"})).unwrap_err().contains("mauve"));

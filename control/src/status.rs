@@ -266,6 +266,8 @@ pub struct ConsumerStatus {
     pub aside: u64,
     /// Messages that it did not finish, by reason; every reason is there.
     pub dropped: BTreeMap<String, u64>,
+    /// What the plugin itself counts, by its names for it.
+    pub counted: BTreeMap<String, u64>,
     /// For how long the plugin has been at what it has in hand; absent if it has nothing.
     pub in_hand_seconds: Option<f64>,
     /// How long a message takes it; in a batch each counts with the batch's mean.

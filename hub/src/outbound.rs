@@ -14,7 +14,8 @@ use publish::{OpenError, Sender};
 use settings::{SIGNING_RELAY, Settings, SigningError};
 use tracing::Level;
 
-use crate::consumer::ConsumerName;
+use crate::consumer::{ConsumerName, Tally};
+use crate::throttle::{Throttle, cut};
 
 /// The hub's publishers.
 pub struct Outbound {
@@ -337,6 +338,10 @@ pub struct ConsumerHost {
     pub consumer: ConsumerName,
     /// The hub's publishers.
     pub outbound: Arc<Outbound>,
+    /// Where it counts.
+    pub tally: Arc<Tally>,
+    /// Complaints about names that it counts under.
+    pub misnamed: Mutex<Throttle>,
 }
 
 /// The target of every record that comes from a plugin; its own target is in the field `module`.
@@ -397,6 +402,17 @@ impl Host for ConsumerHost {
 
     fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {
         self.outbound.forward_signed(publisher, topic, body)
+    }
+
+    fn count(&self, name: &str, n: u64) {
+        if !self.tally.counts.add(name, n)
+            && let Some(suppressed) = lock(&self.misnamed).pass()
+        {
+            tracing::warn!(
+                consumer = %self.consumer, name = ?cut(name), suppressed,
+                "the plugin counts under a name that is none, or one too many: it is counted as `other`"
+            );
+        }
     }
 }
 

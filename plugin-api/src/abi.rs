@@ -188,6 +188,8 @@ pub trait Host: Send + Sync {
     fn forward_signed(&self, _publisher: u64, _topic: RStr<'_>, _body: RSlice<'_, u8>) -> Failure {
         Failure { kind: STOP, reserved: 0, retry_after: NO_DELAY, reason: CANNOT_SIGN.into() }
     }
+    /// Since 1.2; an older hub counts nothing.
+    fn count(&self, _name: RStr<'_>, _n: u64) {}
 }
 
 const CANNOT_SIGN: &str =

@@ -51,6 +51,9 @@ pub trait Host: Send + Sync {
     /// # Errors
     /// A [drop](Failure::drop) if it cannot be signed, a [retry](Failure::retry) if it cannot be sent.
     fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure>;
+
+    /// Adds to one of the consumer's [`Counts`](crate::Counts).
+    fn count(&self, name: &str, n: u64);
 }
 
 /// A publisher that the host opened; the number means something to the host alone.
@@ -126,6 +129,11 @@ impl abi::Host for Adapter {
     fn forward_signed(&self, publisher: u64, topic: RStr<'_>, body: RSlice<'_, u8>) -> abi::Failure {
         let forward = || self.0.forward_signed(PublisherId(publisher), topic.as_str(), body.as_slice());
         guarded(forward).unwrap_or_else(|panicked| Err(Failure::retry(panicked))).err().into()
+    }
+
+    fn count(&self, name: RStr<'_>, n: u64) {
+        // As for records.
+        guarded(|| self.0.count(name.as_str(), n)).ok();
     }
 }
 

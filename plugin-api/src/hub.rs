@@ -51,6 +51,18 @@ impl Hub {
         let id = self.context.host.open_signing_publisher(endpoint.into()).into_result()?;
         Ok(Publisher { context: Arc::clone(&self.context), id, signs: true })
     }
+
+    /// Counts for the operator what only the plugin knows of, such as messages that it left out and why. The hub shows
+    /// the sum, over all workers and since it started, in its metrics and its status. To add 0 in `start` shows the name
+    /// before anything has happened.
+    ///
+    /// `name` is of small letters, digits and `_`, a letter first, 64 bytes at most; a consumer has up to
+    /// [`Counts::MOST_NAMES`](crate::Counts::MOST_NAMES) of them, so nothing that comes from a message may be part of one.
+    /// What does not keep to that is counted as `other`, and the log says so. A hub whose plugin API is older than 1.2
+    /// counts nothing.
+    pub fn count(&self, name: &str, n: u64) {
+        self.context.host.count(name.into(), n);
+    }
 }
 
 /// Sends received messages on: as they are, or signed.

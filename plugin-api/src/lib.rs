@@ -70,6 +70,7 @@ mod bridge;
 mod config;
 mod consumer;
 mod convert;
+mod counts;
 mod elf;
 mod error;
 mod export;
@@ -88,6 +89,7 @@ pub use serde_json;
 pub use tracing;
 
 pub use consumer::Consumer;
+pub use counts::Counts;
 pub use error::{
     BatchFailure, ConfigError, ConfigProblem, Failure, FailureKind, Panicked, PublishError, StartError,
 };

@@ -23,6 +23,7 @@
 //! echo.stop().unwrap();
 //! ```
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,7 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use crate::consumer::Consumer;
+use crate::counts::Counts;
 use crate::error::{ConfigError, ConfigProblem, Failure, Panicked, PublishError, StartError};
 use crate::export::declare;
 use crate::host::{Host, LogRecord, PublisherId};
@@ -172,6 +174,11 @@ impl<C: Consumer> Harness<C> {
         take(&mut self.hub.seen().logs)
     }
 
+    /// What the consumer has counted since its start, by name, as a hub shows it.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        self.hub.counts.all()
+    }
+
     /// From now on publishing and forwarding fail for this reason, or work again.
     pub fn refuse_to_publish(&self, reason: Option<&str>) {
         self.hub.seen().refusal = reason.map(str::to_owned);
@@ -192,7 +199,10 @@ fn declared<C: Consumer>() -> Declared {
 
 /// The hub of a harness.
 #[derive(Debug, Default)]
-struct Recorder(Mutex<Seen>);
+struct Recorder {
+    seen: Mutex<Seen>,
+    counts: Counts,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -206,7 +216,7 @@ struct Seen {
 
 impl Recorder {
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn forwarded(
@@ -272,5 +282,11 @@ impl Host for Recorder {
     fn forward_signed(&self, publisher: PublisherId, topic: &str, body: &[u8]) -> Result<(), Failure> {
         Envelope::parse(body).map_err(|error| Failure::drop(format_args!("it cannot be signed: {error}")))?;
         Ok(self.forwarded(publisher, topic, body, true)?)
+    }
+
+    fn count(&self, name: &str, n: u64) {
+        if !self.counts.add(name, n) {
+            tracing::warn!(name, "counted as `other`: the name is none, or one too many");
+        }
     }
 }

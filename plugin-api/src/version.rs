@@ -2,10 +2,10 @@
 
 /// The version of the plugin API that this crate speaks, `major.minor`. Another major is refused; another
 /// minor is accepted if the layouts agree.
-pub const API_VERSION: &str = "1.1";
+pub const API_VERSION: &str = "1.2";
 
 /// How a library states its API version. The words around the number make it recognisable in a file.
-pub(crate) const MARK: &str = "fedmsg plugin API 1.1";
+pub(crate) const MARK: &str = "fedmsg plugin API 1.2";
 
 /// The number in a library's mark; `None` if it is none of ours.
 pub(crate) fn stated(mark: &str) -> Option<&str> {

@@ -69,7 +69,7 @@ fn a_plugin_of_another_api_version_is_named_with_both_versions() {
     }
     fs::write(scratch.join("other"), library).unwrap();
     let said = refused(&scratch, &scratch.join("other"));
-    assert!(said.contains("is built for plugin API 9.1, this hub has 1.1"), "{said}");
+    assert!(said.contains("is built for plugin API 9.2, this hub has 1.2"), "{said}");
 }
 
 #[test]

@@ -1,6 +1,12 @@
 //! The gateway: many subscribers outside, slow ones among them.
 
-use e2e::{Hub, HubBuilder, Process, Scratch, TestPublisher, python, python_fedmsg, workspace};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use e2e::{
+    DEADLINE, Http, Hub, HubBuilder, Process, Scratch, TestPublisher, python, python_fedmsg, workspace,
+};
 use serde_json::{Value, json};
 
 fn gateway<'s>(scratch: &'s Scratch, publisher: &TestPublisher, table: &str) -> HubBuilder<'s> {
@@ -56,6 +62,69 @@ fn five_hundred_subscribers_get_all_while_stalled_ones_lose_and_are_counted() {
     assert!(!said.contains("left_out=0"), "{said}");
     let subscribed = hub.log().all().iter().filter(|line| line.contains("subscribed ")).count();
     assert_eq!(subscribed, READING + STALLED, "somebody was cut off and came again");
+}
+
+#[test]
+fn what_a_subscriber_that_is_cut_off_has_missed_is_in_the_metrics() {
+    const LARGE: usize = 128 * 1024;
+    const ALL: u64 = 400;
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let socket = scratch.join("http.sock");
+    let table = "addresses = [\"tcp://127.0.0.1:*\"]\nhigh_water_mark = 10\nmax_bytes = 1000000\nstalled_after = \"1s\"";
+    let hub = gateway(&scratch, &publisher, table)
+        .arguments(&["--set", &format!("http.listen=unix:{}", socket.display())])
+        .start();
+    // ZMTP 2.0, whose greeting is short. It takes nothing until it is cut off.
+    let address = address(&hub, 0);
+    let mut subscriber = TcpStream::connect(address.strip_prefix("tcp://").unwrap()).unwrap();
+    subscriber.write_all(b"\xff\0\0\0\0\0\0\0\0\x7f\x01\x02\0\0\0\x01\x01").unwrap();
+    wait_for_subscriptions(&hub, 1);
+    publisher.wait_for_subscriber("");
+    let large = json!({"large": "x".repeat(LARGE)}).to_string();
+    for n in 0..ALL / 2 {
+        publisher.publish("large", &large);
+        publisher.publish("small", &n.to_string());
+    }
+    let deadline = Instant::now() + DEADLINE;
+    let counted = loop {
+        let status = Http::Unix(socket.clone()).get("/status").json();
+        let gateway = status["consumers"][0].clone();
+        if gateway["handled"] == ALL && gateway["counted"]["subscribers_stalled"] == 1 {
+            break Http::Unix(socket.clone()).get("/metrics").body;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+    };
+    let count = |name: &str| -> u64 {
+        let sample = format!("fedmsg_hub_consumer_counted_total{{consumer=\"gateway\",name=\"{name}\"}} ");
+        counted.lines().find_map(|line| line.strip_prefix(&sample)).expect(name).parse().unwrap()
+    };
+    let mut got = Vec::new();
+    subscriber.read_to_end(&mut got).unwrap();
+    let got = whole_messages(&got[14..]);
+    let (by_number, by_size) = (count("messages_over_high_water_mark"), count("messages_over_max_bytes"));
+    assert!(by_number + by_size > 0, "{counted}");
+    // What was published after it was cut off was not for it.
+    assert!(got + by_number + by_size + count("messages_unsent") <= ALL, "{got} and {counted}");
+    assert!(count("messages_unsent") > 0, "{counted}");
+}
+
+/// How many messages of two frames are whole in what a publisher has sent.
+fn whole_messages(mut sent: &[u8]) -> u64 {
+    let mut ends = 0;
+    while let [flags, rest @ ..] = sent {
+        let (length, body) = match (flags & 2 != 0, rest) {
+            (true, [long @ ..]) if long.len() >= 8 => {
+                (u64::from_be_bytes(long[..8].try_into().unwrap()), &long[8..])
+            }
+            (false, [short, body @ ..]) => ((*short).into(), body),
+            _ => break,
+        };
+        let Some(next) = body.get(length as usize..) else { break };
+        ends += u64::from(flags & 1 == 0);
+        sent = next;
+    }
+    ends
 }
 
 #[test]

@@ -10,7 +10,7 @@ use e2e::{
     Answered, DEADLINE, Disk, Frames, Http, Hub, HubBuilder, Process, Recorder, Scratch, Signal,
     TestPublisher, free_ports, workspace,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A hub that can be asked, with what it needs.
 struct Bus {
@@ -121,8 +121,9 @@ fn metrics_pass_prometheus_own_check_and_are_those_of_the_reference() {
     assert!(open.head.contains("application/openmetrics-text"), "{}", open.head);
     assert!(open.body.ends_with("# EOF\n") && open.body.contains(handled));
 
-    // Only with journal.mode = "memory", only where a consumer validates, and only after a reload.
+    // Only with journal.mode = "memory", where a consumer validates or counts, and after a reload.
     let elsewhere = [
+        "fedmsg_hub_consumer_counted_total",
         "fedmsg_hub_last_reload_timestamp_seconds",
         "fedmsg_hub_journal_dropped_messages_total",
         "fedmsg_hub_untrusted_messages_total",
@@ -173,6 +174,27 @@ fn promtool(metrics: &str) -> String {
     tool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let said = tool.wait_with_output().unwrap();
     String::from_utf8(said.stderr).unwrap()
+}
+
+#[test]
+fn what_a_plugin_counts_is_told_by_its_names_and_bad_names_are_one() {
+    let mut bus = Bus::new();
+    let hub = bus.hub().plugin("misbehaving").config("misbehaving.counts_anything.enabled = true").start();
+    bus.publisher.wait_for_subscriber("t");
+    for counts in [r#"{"lines_left_out": 0}"#, r#"{"lines_left_out": 40, "No name": 3}"#] {
+        bus.publisher.publish("t", counts);
+    }
+    bus.publisher.publish("t", r#"{"lines_left_out": 2}"#);
+    let counted = |name: &str, n: u64| {
+        format!("fedmsg_hub_consumer_counted_total{{consumer=\"counts-anything\",name=\"{name}\"}} {n}\n")
+    };
+    let text = bus.until("/metrics", |answer| answer.body.contains(&counted("lines_left_out", 42)));
+    assert!(text.body.contains(&counted("other", 3)), "{}", text.body);
+    assert_eq!(promtool(&text.body), "");
+    let status = bus.http().get("/status").json();
+    assert_eq!(status["consumers"][0]["counted"], json!({"lines_left_out": 42, "other": 3}));
+    let said = hub.log().wait_for("counts under a name that is none");
+    assert!(said.contains("No name") && said.contains("counts-anything"), "{said}");
 }
 
 #[test]

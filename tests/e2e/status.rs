@@ -99,11 +99,13 @@ fn the_table_of_a_hub_has_all_of_it_and_its_exit_code_says_whether_it_is_ready()
     let mut bus = Bus::new();
     let none = run(&bus.scratch, &["status"]);
     assert_eq!(none.status.code(), Some(8), "{}", none.stderr);
-    let hub = bus.blocking().config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
+    let counts = "misbehaving.counts_anything.enabled = true";
+    let hub = bus.blocking().config(counts).config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
     let well = run(&bus.scratch, &["status"]);
     assert_eq!((well.status.code(), well.stderr.as_str()), (Some(0), ""));
     assert!(well.stdout.starts_with("hub            running for "), "{}", well.stdout);
-    bus.publish(1);
+    bus.publisher.wait_for_subscriber("t");
+    bus.publisher.publish("t", r#"{"lines_left_out": 1200, "none": 0}"#);
     hub.log().wait_for("consumer blocks-in-consume has not come back");
     let stuck = run(&bus.scratch, &["status"]);
     assert_eq!((stuck.status.code(), stuck.stderr.as_str()), (Some(10), "fedmsg-hub: the hub is not ready"));
@@ -111,6 +113,8 @@ fn the_table_of_a_hub_has_all_of_it_and_its_exit_code_says_whether_it_is_ready()
     for row in [
         &["blocks-in-consume", "running", "0", "0", "1"][..],
         &["recorder", "running", "1", "0", "0", "-", "-", "0"],
+        &["CONSUMER", "COUNTED"],
+        &["counts-anything", "lines_left_out", "1,200"],
         &["down", "DOWN,"],
         &["e", "connected"],
         &["NOT", "READY", "consumer", "blocks-in-consume"],

@@ -123,6 +123,12 @@ fn show(output: &mut Output, status: &Status) -> io::Result<()> {
         output.line(&"")?;
         output.line(&table::table(CONSUMER, &rows, width))?;
     }
+    let counts = status.consumers.iter().map(|it| [it.place.name.clone(), words(&it.counted)]);
+    let counts: Vec<_> = counts.filter(|[_, counts]| !counts.is_empty()).collect();
+    if !counts.is_empty() {
+        output.line(&"")?;
+        output.line(&table::table(["CONSUMER", "COUNTED"], &counts, width))?;
+    }
     if !status.endpoints.is_empty() {
         let rows: Vec<_> = status.endpoints.iter().map(|it| endpoint(it, status)).collect();
         output.line(&"")?;

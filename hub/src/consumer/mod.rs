@@ -30,7 +30,7 @@ use control::{ConsumerState, ReplayProgress};
 use crossbeam_channel::Sender;
 use journal::{DeadLetter, Ending, Journal, Offset, Outcome};
 use plugin_api::loader::Declared;
-use plugin_api::{Host, StartError};
+use plugin_api::{Counts, Host, StartError};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::calls::Calls;
@@ -185,6 +185,8 @@ pub struct Tally {
     pub calls: Meter,
     /// Those that were not finished, by reason.
     pub dropped: DroppedCounters,
+    /// What the plugin itself counts.
+    pub counts: Counts,
 }
 
 /// What a consumer is about, and since when.

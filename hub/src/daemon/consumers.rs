@@ -1,7 +1,7 @@
 //! The consumers' threads: started, watched, told to leave, drained.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use control::ConsumerState;
@@ -114,6 +114,8 @@ impl Consumers {
             host: Arc::new(ConsumerHost {
                 consumer: name.clone(),
                 outbound: Arc::clone(&self.means.outbound),
+                tally: Arc::clone(&tally),
+                misnamed: Mutex::default(),
             }),
             journal: Arc::clone(journal),
             judge: (planned.trust == Trust::Signed).then(|| Arc::clone(&self.means.judge)),

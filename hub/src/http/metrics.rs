@@ -293,6 +293,11 @@ fn consumers(consumers: &[ConsumerStatus], to: &mut Families<'_>) -> fmt::Result
         "Messages that it did not finish, by reason.",
         labelled(consumers, |it| (("consumer", &it.place.name), "reason", &it.dropped)),
     )?;
+    to.counters(
+        "fedmsg_hub_consumer_counted",
+        "What the plugin itself counts, by its name for it.",
+        labelled(consumers, |it| (("consumer", &it.place.name), "name", &it.counted)),
+    )?;
     to.gauges(
         "fedmsg_hub_consumer_lag_messages",
         "How many messages the consumer is behind.",

@@ -176,6 +176,7 @@ fn consumer(place: Consumer, Handle { tally, profile, .. }: &Handle) -> Consumer
         replayed: tally.replayed(),
         aside: tally.aside(),
         dropped: dropped.collect(),
+        counted: tally.counts.all(),
         in_hand_seconds: tally.calls.in_hand().as_ref().map(Duration::as_secs_f64),
         handling: tally.calls.histogram(),
     }

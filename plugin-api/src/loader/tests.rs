@@ -109,13 +109,13 @@ fn older_and_newer_layouts_fit_and_others_do_not() {
     assert!(check_layouts(changed, grown).is_err());
 }
 
-/// The host as plugins of API 1.0 know it. Never to be changed: there may be such plugins.
+/// The host as plugins of API 1.0 and 1.1 know it. Never to be changed: there may be such plugins.
 #[allow(non_local_definitions, unreachable_pub, unused_qualifications, reason = "so abi_stable writes")]
-mod api_1_0 {
+mod older {
     use abi_stable::sabi_trait;
     use abi_stable::std_types::{RBox, RResult, RSlice, RStr, RString};
 
-    use crate::abi::{Record, StartError};
+    use crate::abi::{Failure, Record, StartError};
 
     #[sabi_trait]
     pub trait Host: Send + Sync {
@@ -129,9 +129,30 @@ mod api_1_0 {
     }
 
     pub type HostBox = Host_TO<'static, RBox<()>>;
+
+    pub mod signing {
+        use super::*;
+
+        #[sabi_trait]
+        pub trait Host: Send + Sync {
+            fn max_level(&self) -> u32;
+            fn enabled(&self, level: u32, target: RStr<'_>) -> bool;
+            fn log(&self, record: &Record<'_>);
+            fn publish(&self, topic: RStr<'_>, msg: RStr<'_>) -> RResult<(), RString>;
+            fn open_publisher(&self, endpoint: RStr<'_>) -> RResult<u64, StartError>;
+            #[sabi(last_prefix_field)]
+            fn forward(&self, publisher: u64, topic: RStr<'_>, body: RSlice<'_, u8>) -> RResult<(), RString>;
+            fn open_signing_publisher(&self, endpoint: RStr<'_>) -> RResult<u64, StartError>;
+            fn forward_signed(&self, publisher: u64, topic: RStr<'_>, body: RSlice<'_, u8>) -> Failure;
+        }
+
+        pub type HostBox = Host_TO<'static, RBox<()>>;
+    }
 }
 
 #[test]
-fn a_plugin_of_api_1_0_knows_a_beginning_of_the_host() {
-    assert_eq!(check_layouts(abi::HostBox::LAYOUT, api_1_0::HostBox::LAYOUT), Ok(()));
+fn a_plugin_of_an_older_api_knows_a_beginning_of_the_host() {
+    for older in [older::HostBox::LAYOUT, older::signing::HostBox::LAYOUT] {
+        assert_eq!(check_layouts(abi::HostBox::LAYOUT, older), Ok(()));
+    }
 }

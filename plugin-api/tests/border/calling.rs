@@ -103,6 +103,15 @@ fn what_a_consumer_forwards_signed_goes_to_the_host_and_its_answer_comes_back() 
 }
 
 #[test]
+fn what_a_consumer_counts_reaches_the_host_and_a_panic_there_does_no_harm() {
+    let host = Arc::new(TestHost::default());
+    let mut counts = misbehaving("counts-anything").start("{}", Arc::clone(&host) as Arc<dyn Host>).unwrap();
+    let body = r#"{"topic":"t","msg":{"explode":1,"lines":18446744073709551615,"none":0}}"#;
+    assert_eq!(counts.consume(&[delivery(body)]).failure, None);
+    assert_eq!(host.lines(), ["count explode 1", "count lines 18446744073709551615", "count none 0"]);
+}
+
+#[test]
 fn several_instances_of_one_consumer_work_at_once_each_on_its_own_thread() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lines");

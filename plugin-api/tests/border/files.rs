@@ -86,14 +86,14 @@ fn a_shared_object_that_is_no_plugin() {
 
 #[test]
 fn a_plugin_of_another_api_version() {
-    let (_folder, path) = patched(b"fedmsg plugin API 1.1", b"fedmsg plugin API 2.0");
+    let (_folder, path) = patched(b"fedmsg plugin API 1.2", b"fedmsg plugin API 2.0");
     let (error, text) = refusal(&path);
     assert!(matches!(error.problem(), LoadProblem::ApiVersion { theirs } if theirs == "2.0"));
-    assert_eq!(text, "is built for plugin API 2.0, this hub has 1.1: rebuild it with this hub's plugin-api");
+    assert_eq!(text, "is built for plugin API 2.0, this hub has 1.2: rebuild it with this hub's plugin-api");
 }
 
 #[test]
 fn a_plugin_of_another_minor_version_is_welcome_when_the_layouts_agree() {
-    let (_folder, path) = patched(b"fedmsg plugin API 1.1", b"fedmsg plugin API 1.9");
+    let (_folder, path) = patched(b"fedmsg plugin API 1.2", b"fedmsg plugin API 1.9");
     assert_eq!(Library::open(&path).unwrap().api_version(), "1.9");
 }

@@ -74,4 +74,9 @@ impl Host for TestHost {
             _ => panic!("the host exploded"),
         }
     }
+
+    fn count(&self, name: &str, n: u64) {
+        self.line(format!("count {name} {n}"));
+        assert!(name != "explode", "the host exploded");
+    }
 }

@@ -23,6 +23,7 @@ use serde::Deserialize;
 
 use address::Address;
 use publisher::{OpenError, Publisher};
+use tally::Count;
 use zmtp::Outgoing;
 
 /// The keys of `[fedmsg.consumers.gateway]` beside `enabled`.
@@ -91,7 +92,7 @@ impl Consumer for Gateway {
         vec!["".into()]
     }
 
-    fn start(config: Config, _: Hub) -> Result<Self, StartError> {
+    fn start(config: Config, hub: Hub) -> Result<Self, StartError> {
         let Config { never_from, .. } = config;
         let limits = publisher::Limits {
             messages: config.high_water_mark,
@@ -99,7 +100,9 @@ impl Consumer for Gateway {
             subscribers: config.max_subscribers,
             stalled_after: config.stalled_after.0,
         };
-        let publisher = Publisher::open(&config.addresses, limits).map_err(|error| match error {
+        Count::ALL.iter().for_each(|what| hub.count(what.name(), 0));
+        let counter = Box::new(move |what: Count, n| hub.count(what.name(), n));
+        let publisher = Publisher::open(&config.addresses, limits, counter).map_err(|error| match error {
             OpenError::Taken { .. } => StartError::retry(error),
             OpenError::Address { .. } | OpenError::System(_) => StartError::fatal(error),
         })?;
@@ -155,6 +158,18 @@ mod tests {
         assert!(error.is_retryable() && error.reason().contains("in use"), "{error}");
         let error = Harness::<Gateway>::start(json!({"addresses": ["tcp://192.0.2.1:9940"]})).err().unwrap();
         assert!(!error.is_retryable(), "{error}");
+    }
+
+    #[test]
+    fn all_that_is_counted_is_known_from_the_start_and_is_in_the_readme() {
+        let gateway = Harness::<Gateway>::start(json!({"addresses": ["tcp://127.0.0.1:*"]})).unwrap();
+        let names: Vec<_> = gateway.counts().into_keys().collect();
+        let mut all = Count::ALL.map(Count::name);
+        all.sort_unstable();
+        assert_eq!(names, all);
+        let readme = include_str!("../README.md");
+        assert!(all.iter().all(|name| readme.contains(&format!("| `{name}` |"))));
+        gateway.stop().unwrap();
     }
 
     #[test]

@@ -23,9 +23,9 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{interval, sleep, timeout};
 
 use crate::address::Address;
-use crate::queue::Queue;
+use crate::queue::{LeftOut, Queue};
 use crate::subscriber::{Farewell, Subscriber};
-use crate::tally::Tally;
+use crate::tally::{Counter, Tally};
 use crate::zmtp::Outgoing;
 
 /// How many connections wait to be accepted: all subscribers come at once when the gateway restarts.
@@ -79,8 +79,8 @@ pub(crate) enum OpenError {
 pub(crate) struct Ended;
 
 impl Publisher {
-    /// Binds all of the addresses.
-    pub(crate) fn open(addresses: &[Address], limits: Limits) -> Result<Self, OpenError> {
+    /// Binds all of the addresses. The counter is called from the publisher's thread.
+    pub(crate) fn open(addresses: &[Address], limits: Limits, counter: Counter) -> Result<Self, OpenError> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let listeners = addresses
             .iter()
@@ -95,7 +95,8 @@ impl Publisher {
         let bound = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         // One batch may wait, so that this thread prepares the next one meanwhile.
         let (batches, coming) = channel(1);
-        let serve = move || run(&runtime, listeners, limits, coming);
+        let tally = Tally::new(counter);
+        let serve = move || run(&runtime, listeners, limits, tally, coming);
         let thread = thread::Builder::new().name("gateway".to_owned()).spawn(serve)?;
         Ok(Self { batches, thread, bound })
     }
@@ -138,11 +139,17 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn run(runtime: &Runtime, listeners: Vec<TcpListener>, limits: Limits, batches: Receiver<Vec<Outgoing>>) {
+fn run(
+    runtime: &Runtime,
+    listeners: Vec<TcpListener>,
+    limits: Limits,
+    tally: Tally,
+    batches: Receiver<Vec<Outgoing>>,
+) {
     let audience = Arc::new(Audience {
         limits,
         subscribers: Mutex::default(),
-        tally: Mutex::default(),
+        tally: Mutex::new(tally),
         gone: Notify::new(),
     });
     runtime.block_on(async {
@@ -157,14 +164,17 @@ fn run(runtime: &Runtime, listeners: Vec<TcpListener>, limits: Limits, batches: 
         drop(doors);
         audience.close().await;
     });
-    audience.collect().conclude();
+    lock(&audience.tally).conclude();
 }
 
 /// Gives batches to all, one after the other.
 async fn send(mut batches: Receiver<Vec<Outgoing>>, audience: &Audience) {
     while let Some(batch) = batches.recv().await {
         for subscriber in lock(&audience.subscribers).iter() {
-            subscriber.queue.offer(&batch);
+            let left_out = subscriber.queue.offer(&batch);
+            if left_out != LeftOut::default() {
+                lock(&audience.tally).left_out(subscriber.address, left_out);
+            }
         }
         lock(&audience.tally).published += batch.len() as u64;
         // All who have something to write are scheduled before this task, and come first.
@@ -192,7 +202,7 @@ async fn report(audience: &Audience) {
     let mut ticks = interval(REPORT);
     loop {
         ticks.tick().await;
-        audience.collect().report();
+        lock(&audience.tally).report();
     }
 }
 
@@ -223,7 +233,7 @@ impl Audience {
         lock(&self.subscribers).retain(|other| !Arc::ptr_eq(other, &subscriber));
         self.gone.notify_one();
         let mut tally = lock(&self.tally);
-        tally.left_out(address, subscriber.queue.take_left_out());
+        tally.unsent(subscriber.queue.unsent());
         match ended {
             Ok(()) => {}
             Err(farewell) => {
@@ -239,15 +249,6 @@ impl Audience {
         }
     }
 
-    /// What was left out for whom until now.
-    fn collect(&self) -> MutexGuard<'_, Tally> {
-        let mut tally = lock(&self.tally);
-        for subscriber in lock(&self.subscribers).iter() {
-            tally.left_out(subscriber.address, subscriber.queue.take_left_out());
-        }
-        tally
-    }
-
     /// Lets each have what waits for it, and waits for that, but not long.
     async fn close(&self) {
         for subscriber in lock(&self.subscribers).iter() {
@@ -259,10 +260,9 @@ impl Audience {
             }
         };
         if timeout(LINGER, all_gone).await.is_err() {
-            tracing::warn!(
-                subscribers = lock(&self.subscribers).len(),
-                "hung up on subscribers that were too slow"
-            );
+            let subscribers = lock(&self.subscribers);
+            tracing::warn!(subscribers = subscribers.len(), "hung up on subscribers that were too slow");
+            lock(&self.tally).unsent(subscribers.iter().map(|subscriber| subscriber.queue.unsent()).sum());
         }
     }
 }

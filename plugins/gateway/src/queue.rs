@@ -1,7 +1,6 @@
 //! What waits for one subscriber, within bounds.
 
 use std::collections::VecDeque;
-use std::mem::take;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -30,8 +29,16 @@ struct State {
     bytes: usize,
     /// The answer to its last ping. Earlier ones that were not sent yet say nothing more.
     answer: Option<Bytes>,
-    left_out: u64,
+    /// Messages of the last chunk that the connection has not taken whole.
+    in_hand: usize,
     closing: bool,
+}
+
+/// How many messages found no room, by the limit that was reached.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub(crate) by_messages: u64,
+    pub(crate) by_bytes: u64,
 }
 
 impl Queue {
@@ -40,21 +47,25 @@ impl Queue {
         Self { messages, bytes, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Puts in what the subscriber wants of these. What finds no room is left out, and counted.
-    pub(crate) fn offer(&self, batch: &[Outgoing]) {
+    /// Puts in what the subscriber wants of these, and says how many find no room.
+    pub(crate) fn offer(&self, batch: &[Outgoing]) -> LeftOut {
+        let mut left_out = LeftOut::default();
         let mut state = self.lock();
         let state = &mut *state;
         for message in batch.iter().filter(|message| state.wanted.want(message.topic())) {
             let bytes = state.bytes + message.frames().len();
-            // One that is larger than the limit must not be held back for ever.
-            if state.waiting.len() < self.messages && (bytes <= self.bytes || state.waiting.is_empty()) {
+            if state.waiting.len() >= self.messages {
+                left_out.by_messages += 1;
+            } else if bytes > self.bytes && !state.waiting.is_empty() {
+                // One alone that is larger than the limit must not be held back for ever.
+                left_out.by_bytes += 1;
+            } else {
                 state.bytes = bytes;
                 state.waiting.push_back(message.frames().clone());
-            } else {
-                state.left_out += 1;
             }
         }
         self.changed.notify_one();
+        left_out
     }
 
     /// Adds a prefix; false if there are too many.
@@ -93,7 +104,7 @@ impl Queue {
     fn take_chunk(&self) -> (Vec<Bytes>, bool) {
         let mut state = self.lock();
         let mut chunk: Vec<Bytes> = state.answer.take().into_iter().collect();
-        let mut bytes = 0;
+        let (mut bytes, answers) = (0, chunk.len());
         while let Some(frames) = state.waiting.front() {
             if chunk.len() >= CHUNK || bytes > 0 && bytes + frames.len() > CHUNK_BYTES {
                 break;
@@ -102,12 +113,21 @@ impl Queue {
             chunk.extend(state.waiting.pop_front());
         }
         state.bytes -= bytes;
+        state.in_hand = chunk.len() - answers;
         (chunk, state.closing)
     }
 
-    /// How many messages were left out since the last call.
-    pub(crate) fn take_left_out(&self) -> u64 {
-        take(&mut self.lock().left_out)
+    /// The connection has taken the last chunk but for so many.
+    pub(crate) fn keep_in_hand(&self, messages: usize) {
+        let mut state = self.lock();
+        // An answer went before them, and is none.
+        state.in_hand = state.in_hand.min(messages);
+    }
+
+    /// How many messages the connection has not taken whole.
+    pub(crate) fn unsent(&self) -> u64 {
+        let state = self.lock();
+        (state.waiting.len() + state.in_hand) as u64
     }
 
     /// Nothing under the lock is left half-done by a panic.
@@ -133,22 +153,37 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_left_out_and_counted() {
         let queue = queue(2, 1000);
-        queue.offer(&["t", "other", "t", "t"].map(|topic| Outgoing::new(topic, b"{}")));
-        assert_eq!((queue.take_left_out(), queue.take_left_out()), (1, 0));
-        assert_eq!(taken(&queue), 2);
-        queue.offer(&[Outgoing::new("t", b"{}")]);
-        assert_eq!((taken(&queue), queue.take_left_out()), (1, 0));
+        let left_out = queue.offer(&["t", "other", "t", "t"].map(|topic| Outgoing::new(topic, b"{}")));
+        assert_eq!((left_out, taken(&queue)), (LeftOut { by_messages: 1, by_bytes: 0 }, 2));
+        let left_out = queue.offer(&[Outgoing::new("t", b"{}")]);
+        assert_eq!((left_out, taken(&queue)), (LeftOut::default(), 1));
     }
 
     #[test]
     fn bytes_are_bounded_but_one_message_always_finds_room() {
         let queue = queue(100, 1000);
-        queue.offer(&[600, 600].map(|size| Outgoing::new("t", &vec![b' '; size])));
-        assert_eq!((taken(&queue), queue.take_left_out()), (1, 1));
-        queue.offer(&[2000, 1].map(|size| Outgoing::new("t", &vec![b' '; size])));
-        assert_eq!((taken(&queue), queue.take_left_out()), (1, 1));
+        let one = LeftOut { by_messages: 0, by_bytes: 1 };
+        let left_out = queue.offer(&[600, 600].map(|size| Outgoing::new("t", &vec![b' '; size])));
+        assert_eq!((left_out, taken(&queue)), (one, 1));
+        let left_out = queue.offer(&[2000, 1].map(|size| Outgoing::new("t", &vec![b' '; size])));
+        assert_eq!((left_out, taken(&queue)), (one, 1));
+        let left_out = queue.offer(&[Outgoing::new("t", b"{}")]);
+        assert_eq!((left_out, taken(&queue)), (LeftOut::default(), 1));
+    }
+
+    #[test]
+    fn what_was_taken_counts_as_unsent_until_the_connection_has_taken_it() {
+        let queue = queue(100, 1000);
+        queue.offer(&["t"; 3].map(|topic| Outgoing::new(topic, b"{}")));
+        queue.answer(Bytes::from_static(b"pong"));
+        assert_eq!((queue.unsent(), taken(&queue)), (3, 4));
+        queue.keep_in_hand(4);
         queue.offer(&[Outgoing::new("t", b"{}")]);
-        assert_eq!((taken(&queue), queue.take_left_out()), (1, 0));
+        assert_eq!(queue.unsent(), 4);
+        queue.keep_in_hand(1);
+        assert_eq!((queue.unsent(), taken(&queue)), (2, 1));
+        queue.keep_in_hand(0);
+        assert_eq!(queue.unsent(), 0);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use plugin_api::tracing;
 use rustix::net::sockopt;
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -89,23 +88,15 @@ impl Subscriber {
             if chunk.is_empty() {
                 return Ok(());
             }
-            send_all(&mut write, &chunk, stalled_after).await?;
+            let mut slices: Vec<_> = chunk.iter().map(|frames| IoSlice::new(frames)).collect();
+            let mut rest = &mut slices[..];
+            while !rest.is_empty() {
+                let written = timeout(stalled_after, write.write_vectored(rest)).await;
+                IoSlice::advance_slices(&mut rest, written.map_err(|_| Farewell::Stalled)??);
+                self.queue.keep_in_hand(rest.len());
+            }
         }
     }
-}
-
-async fn send_all(
-    write: &mut OwnedWriteHalf,
-    chunk: &[Bytes],
-    stalled_after: Duration,
-) -> Result<(), Farewell> {
-    let mut slices: Vec<_> = chunk.iter().map(|frames| IoSlice::new(frames)).collect();
-    let mut rest = &mut slices[..];
-    while !rest.is_empty() {
-        let written = timeout(stalled_after, write.write_vectored(rest)).await;
-        IoSlice::advance_slices(&mut rest, written.map_err(|_| Farewell::Stalled)??);
-    }
-    Ok(())
 }
 
 /// Small messages go at once, and a machine that is gone without a word is noticed: the times are the defaults of

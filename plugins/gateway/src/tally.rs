@@ -1,5 +1,5 @@
-//! What became of messages and subscribers, and how the operator hears of it: in the log, every ten seconds at most while
-//! something goes wrong, and in sum at the end.
+//! What became of messages and subscribers, and how the operator hears of it: at once as counts, in the log with names,
+//! every ten seconds at most while something goes wrong, and in sum at the end.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,17 +8,61 @@ use std::net::SocketAddr;
 
 use plugin_api::tracing;
 
+use crate::queue::LeftOut;
+
 /// So many subscribers are named in one line.
 const NAMED: usize = 5;
 
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// Messages, for each subscriber whose queue has `high_water_mark` messages.
+    OverHighWaterMark,
+    /// Messages, for each subscriber whose queue has `max_bytes` bytes.
+    OverMaxBytes,
+    /// Messages that waited for a subscriber when its connection ended.
+    Unsent,
+    /// Subscribers disconnected after `stalled_after`.
+    Stalled,
+    /// Connections that were none of subscribers.
+    NoSubscriber,
+    /// Subscribers beyond `max_subscribers`.
+    TooMany,
+}
+
+impl Count {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::OverHighWaterMark,
+        Self::OverMaxBytes,
+        Self::Unsent,
+        Self::Stalled,
+        Self::NoSubscriber,
+        Self::TooMany,
+    ];
+
+    /// What the operator sees it as.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OverHighWaterMark => "messages_over_high_water_mark",
+            Self::OverMaxBytes => "messages_over_max_bytes",
+            Self::Unsent => "messages_unsent",
+            Self::Stalled => "subscribers_stalled",
+            Self::NoSubscriber => "connections_not_of_subscribers",
+            Self::TooMany => "subscribers_over_max_subscribers",
+        }
+    }
+}
+
+/// Where counts go.
+pub(crate) type Counter = Box<dyn Fn(Count, u64) + Send>;
+
 /// Counted since the start, and since the last report.
-#[derive(Debug, Default)]
 pub(crate) struct Tally {
+    counter: Counter,
     pub(crate) published: u64,
     most_subscribers: usize,
-    left_out: u64,
-    stalled: u64,
-    refused: u64,
+    counts: [u64; Count::ALL.len()],
     recent: Recent,
 }
 
@@ -52,34 +96,55 @@ impl Named {
 }
 
 impl Tally {
+    pub(crate) fn new(counter: Counter) -> Self {
+        Self {
+            counter,
+            published: 0,
+            most_subscribers: 0,
+            counts: Default::default(),
+            recent: Recent::default(),
+        }
+    }
+
+    fn count(&mut self, what: Count, n: u64) {
+        if n > 0 {
+            self.counts[what as usize] += n;
+            (self.counter)(what, n);
+        }
+    }
+
     /// There are so many subscribers now.
     pub(crate) fn connected(&mut self, now: usize) {
         self.most_subscribers = self.most_subscribers.max(now);
     }
 
-    /// So many messages found no room in this subscriber's queue.
-    pub(crate) fn left_out(&mut self, address: SocketAddr, messages: u64) {
-        if messages > 0 {
-            self.left_out += messages;
-            *self.recent.left_out.entry(address).or_default() += messages;
-        }
+    /// These messages found no room in this subscriber's queue.
+    pub(crate) fn left_out(&mut self, address: SocketAddr, LeftOut { by_messages, by_bytes }: LeftOut) {
+        self.count(Count::OverHighWaterMark, by_messages);
+        self.count(Count::OverMaxBytes, by_bytes);
+        *self.recent.left_out.entry(address).or_default() += by_messages + by_bytes;
+    }
+
+    /// So many messages waited for a subscriber when its connection ended.
+    pub(crate) fn unsent(&mut self, messages: u64) {
+        self.count(Count::Unsent, messages);
     }
 
     /// It was disconnected because it took nothing.
     pub(crate) fn stalled(&mut self, address: SocketAddr) {
-        self.stalled += 1;
+        self.count(Count::Stalled, 1);
         self.recent.stalled.add(address);
     }
 
     /// It was disconnected because it is no subscriber as it should be.
     pub(crate) fn refused(&mut self, address: SocketAddr) {
-        self.refused += 1;
+        self.count(Count::NoSubscriber, 1);
         self.recent.refused.add(address);
     }
 
     /// It was not served because there are too many.
     pub(crate) fn too_many(&mut self, address: SocketAddr) {
-        self.refused += 1;
+        self.count(Count::TooMany, 1);
         self.recent.too_many.add(address);
     }
 
@@ -119,8 +184,10 @@ impl Tally {
     /// Says what is not said yet, and the sums.
     pub(crate) fn conclude(&mut self) {
         self.report();
-        let Self { published, most_subscribers, left_out, stalled, refused, .. } = *self;
-        tracing::info!(published, most_subscribers, left_out, stalled, refused, "gateway closed");
+        let Self { published, most_subscribers, counts, .. } = *self;
+        let [over_messages, over_bytes, unsent, stalled, no_subscriber, too_many] = counts;
+        let (left_out, refused) = (over_messages + over_bytes, no_subscriber + too_many);
+        tracing::info!(published, most_subscribers, left_out, unsent, stalled, refused, "gateway closed");
     }
 }
 

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use meta::{Description, Registry};
-use plugin_api::{Message, Pattern, Verdict};
+use plugin_api::{Hub, Message, Pattern, Verdict};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
 use crate::config::{Channel, Filters, Search, WhenFull};
 use crate::line::Line;
-use crate::queue::{Limits, Queue};
+use crate::queue::{Limits, Queue, Total, Waiting};
 
 /// What a channel wants to hear, and what waits for it.
 #[derive(Debug)]
@@ -24,10 +24,19 @@ pub(crate) struct Bot {
     terse: bool,
     queue: Mutex<Queue>,
     filled: Notify,
+    /// Where it counts what is not said.
+    hub: Hub,
 }
 
+/// What bots count for the operator, all of them together.
+pub(crate) const COUNTS: [&str; 4] = [LEFT_OUT, TOO_OLD, UNHEARD, UNSAID];
+const LEFT_OUT: &str = "lines_left_out";
+const TOO_OLD: &str = "lines_too_old";
+const UNHEARD: &str = "lines_unheard";
+const UNSAID: &str = "lines_unsaid";
+
 impl Bot {
-    pub(crate) fn new(channel: &mut Channel) -> Self {
+    pub(crate) fn new(channel: &mut Channel, hub: Hub) -> Self {
         Self {
             name: format!("{} on {}", channel.channel.0, channel.network),
             topics: channel.patterns().collect(),
@@ -38,8 +47,10 @@ impl Bot {
                 bytes: channel.queue_bytes,
                 keep_oldest: channel.when_full == WhenFull::DropNewest,
                 condense: channel.condense,
+                max_age: channel.max_age.map(|age| age.0),
             })),
             filled: Notify::new(),
+            hub,
         }
     }
 
@@ -49,7 +60,8 @@ impl Bot {
             return;
         }
         let line = if self.terse { terse(message, registry) } else { raw(message) };
-        self.queue().push(line, Instant::now());
+        let age = SystemTime::now().duration_since(message.received()).unwrap_or_default();
+        self.with_queue(|queue| queue.push(line, age, Instant::now()));
         self.filled.notify_one();
     }
 
@@ -61,16 +73,58 @@ impl Bot {
     }
 
     /// The next line, as soon as there is one.
-    pub(crate) async fn next(&self) -> Line {
+    pub(crate) async fn next(&self) -> Waiting {
         loop {
-            if let Some(line) = self.queue().pop(Instant::now()) {
-                return line;
+            if let Some(waiting) = self.with_queue(|queue| queue.pop(Instant::now())) {
+                return waiting;
             }
             self.filled.notified().await;
         }
     }
 
-    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+    /// The line that came last could not be said; it is the next again.
+    pub(crate) fn put_back(&self, waiting: Waiting) {
+        self.queue().put_back(waiting);
+    }
+
+    /// The server did not pass on what was said.
+    pub(crate) fn count_unheard(&self) {
+        self.with_queue(Queue::count_unheard);
+    }
+
+    /// Whether a line waits.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.queue().len() > 0
+    }
+
+    /// Nothing more is said: what became of the messages, and how many still wait.
+    pub(crate) fn conclude(&self) -> (Total, usize) {
+        let queue = self.queue();
+        self.count(UNSAID, queue.len() as u64);
+        (queue.total(), queue.len())
+    }
+
+    /// Works on the queue, and counts for the operator what that has counted.
+    fn with_queue<T>(&self, work: impl FnOnce(&mut Queue) -> T) -> T {
+        let mut queue = self.queue();
+        let before = queue.total();
+        let result = work(&mut queue);
+        let after = queue.total();
+        drop(queue);
+        self.count(LEFT_OUT, after.left_out - before.left_out);
+        self.count(TOO_OLD, after.too_old - before.too_old);
+        self.count(UNHEARD, after.unheard - before.unheard);
+        result
+    }
+
+    fn count(&self, name: &str, n: u64) {
+        if n > 0 {
+            self.hub.count(name, n);
+        }
+    }
+
+    /// Nothing under the lock is left half-done by a panic.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

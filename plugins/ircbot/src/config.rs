@@ -82,6 +82,8 @@ pub(crate) struct Channel {
     pub(crate) topics: Vec<String>,
     #[serde(default)]
     pub(crate) filters: Filters,
+    /// What is older when its turn comes is not said.
+    pub(crate) max_age: Option<Seconds>,
     #[serde(default = "default_queue_messages")]
     pub(crate) queue_messages: usize,
     #[serde(default = "default_queue_bytes")]

@@ -93,9 +93,8 @@ pub(crate) async fn run(settings: Settings, bot: Arc<Bot>, mut stop: watch::Rece
             }
         }
     }
-    let queue = bot.queue();
-    let Total { queued, left_out, unheard } = queue.total();
-    tracing::info!(channel = bot.name, queued, left_out, unheard, unsaid = queue.len(), "left IRC");
+    let (Total { queued, left_out, too_old, unheard }, unsaid) = bot.conclude();
+    tracing::info!(channel = bot.name, queued, left_out, too_old, unheard, unsaid, "left IRC");
 }
 
 /// Comes back when the bot shall stop.
@@ -154,7 +153,7 @@ impl Connection<'_> {
         let mut end = None;
         loop {
             let speaks = session.place() == Place::Ready;
-            if end.is_some() && (!speaks || self.bot.queue().len() == 0) {
+            if end.is_some() && (!speaks || !self.bot.is_behind()) {
                 return self.quit(&mut lines).await;
             }
             tokio::select! {
@@ -186,10 +185,10 @@ impl Connection<'_> {
                         _ => {}
                     }
                 }
-                line = async { sleep_until(next_line).await; self.bot.next().await }, if speaks => {
-                    let said = session.say(&self.render(&line, session.colours()).await);
+                next = async { sleep_until(next_line).await; self.bot.next().await }, if speaks => {
+                    let said = session.say(&self.render(&next.line, session.colours()).await);
                     if let Err(error) = self.send(&mut lines, vec![said]).await {
-                        self.bot.queue().put_back(line);
+                        self.bot.put_back(next);
                         return Err(error);
                     }
                     next_line = Instant::now() + self.settings.line_rate;
@@ -219,7 +218,7 @@ impl Connection<'_> {
     }
 
     fn unheard(&mut self, reason: &str) {
-        self.bot.queue().count_unheard();
+        self.bot.count_unheard();
         if !std::mem::replace(&mut self.warned, true) {
             tracing::warn!(channel = self.bot.name, reason, "the channel does not take what the bot says");
         }

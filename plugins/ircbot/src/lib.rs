@@ -64,12 +64,13 @@ impl Consumer for IrcBot {
         config.irc.iter().flat_map(Channel::patterns).collect()
     }
 
-    fn start(mut config: Config, _: Hub) -> Result<Self, StartError> {
+    fn start(mut config: Config, hub: Hub) -> Result<Self, StartError> {
         if config.irc.is_empty() {
             return Err(StartError::fatal(
                 "no channel is configured: add an entry [[fedmsg.consumers.ircbot.irc]]",
             ));
         }
+        bot::COUNTS.iter().for_each(|name| hub.count(name, 0));
         let registry = Registry::new(&config.topic_prefix);
         let common = Common::new(&mut config);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -77,7 +78,7 @@ impl Consumer for IrcBot {
         let mut bots = Vec::new();
         let mut tasks = JoinSet::new();
         for (entry, mut channel) in config.irc.into_iter().enumerate() {
-            let bot = Arc::new(Bot::new(&mut channel));
+            let bot = Arc::new(Bot::new(&mut channel, hub.clone()));
             let settings = common.settings(entry, channel)?;
             tasks.spawn_on(connection::run(settings, Arc::clone(&bot), stopped.clone()), runtime.handle());
             bots.push(bot);

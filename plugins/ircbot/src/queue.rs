@@ -21,13 +21,23 @@ pub(crate) struct Limits {
     pub(crate) keep_oldest: bool,
     /// Whether what was left out is told by category.
     pub(crate) condense: bool,
+    /// What is older is not said any more.
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// A line that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) line: Line,
+    /// When it is too old to be said.
+    expires: Option<Instant>,
 }
 
 /// The lines that wait.
 #[derive(Debug)]
 pub(crate) struct Queue {
     limits: Limits,
-    lines: VecDeque<Line>,
+    lines: VecDeque<Waiting>,
     bytes: usize,
     /// How many were left out since it was last said, by category.
     left_out: BTreeMap<String, u64>,
@@ -44,6 +54,8 @@ pub(crate) struct Queue {
 pub(crate) struct Total {
     pub(crate) queued: u64,
     pub(crate) left_out: u64,
+    /// Left out, too, because they had waited for too long.
+    pub(crate) too_old: u64,
     /// Said, and not passed on by the server.
     pub(crate) unheard: u64,
 }
@@ -62,29 +74,38 @@ impl Queue {
         }
     }
 
-    /// Takes a line in. What does not fit is counted.
-    pub(crate) fn push(&mut self, line: Line, now: Instant) {
+    /// Takes a line in, of a message of this age. What does not fit is counted.
+    pub(crate) fn push(&mut self, line: Line, age: Duration, now: Instant) {
         self.total.queued += 1;
         while self.lines.len() >= self.limits.messages || self.bytes + line.size() > self.limits.bytes {
             let oldest = if self.limits.keep_oldest { None } else { self.take() };
+            self.total.left_out += 1;
             match oldest {
-                Some(oldest) => self.leave_out(oldest.category, now),
-                None => return self.leave_out(line.category, now),
+                Some(oldest) => self.note_left_out(oldest.line.category, now),
+                None => return self.note_left_out(line.category, now),
             }
         }
+        let expires = self.limits.max_age.and_then(|max| now.checked_add(max.saturating_sub(age)));
         self.bytes += line.size();
-        self.lines.push_back(line);
+        self.lines.push_back(Waiting { line, expires });
     }
 
-    /// The next line to say: that it is behind, if that is due, or else the oldest that waits.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<Line> {
-        self.report(now).map(Line::own).or_else(|| self.take())
+    /// The next line to say: that it is behind, if that is due, or else the oldest that waits and is not too old.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Waiting> {
+        while self.lines.front().and_then(|oldest| oldest.expires).is_some_and(|at| at <= now)
+            && let Some(oldest) = self.take()
+        {
+            self.total.too_old += 1;
+            self.note_left_out(oldest.line.category, now);
+        }
+        let own = self.report(now).map(|text| Waiting { line: Line::own(text), expires: None });
+        own.or_else(|| self.take())
     }
 
     /// Puts the line that was popped last back, because it could not be said.
-    pub(crate) fn put_back(&mut self, line: Line) {
-        self.bytes += line.size();
-        self.lines.push_front(line);
+    pub(crate) fn put_back(&mut self, waiting: Waiting) {
+        self.bytes += waiting.line.size();
+        self.lines.push_front(waiting);
     }
 
     /// How many lines wait.
@@ -102,14 +123,13 @@ impl Queue {
         self.total
     }
 
-    fn take(&mut self) -> Option<Line> {
-        let line = self.lines.pop_front()?;
-        self.bytes -= line.size();
-        Some(line)
+    fn take(&mut self) -> Option<Waiting> {
+        let waiting = self.lines.pop_front()?;
+        self.bytes -= waiting.line.size();
+        Some(waiting)
     }
 
-    fn leave_out(&mut self, category: String, now: Instant) {
-        self.total.left_out += 1;
+    fn note_left_out(&mut self, category: String, now: Instant) {
         self.since.get_or_insert(now);
         let known = self.left_out.len() < CATEGORIES || self.left_out.contains_key(&category);
         *self.left_out.entry(if known { category } else { "other".to_owned() }).or_default() += 1;
@@ -166,17 +186,21 @@ mod tests {
     use super::*;
 
     fn queue(messages: usize, keep_oldest: bool, condense: bool) -> Queue {
-        Queue::new(Limits { messages, bytes: 1 << 20, keep_oldest, condense })
+        Queue::new(Limits { messages, bytes: 1 << 20, keep_oldest, condense, max_age: None })
     }
 
     fn fill(queue: &mut Queue, category: &str, count: usize, now: Instant) {
         for n in 0..count {
-            queue.push(Line::terse(&format!("{category}.{n}"), "", None), now);
+            queue.push(Line::terse(&format!("{category}.{n}"), "", None), Duration::ZERO, now);
         }
     }
 
     fn drained(queue: &mut Queue, now: Instant) -> Vec<String> {
-        std::iter::from_fn(|| queue.pop(now)).map(|line| line.render(None)).collect()
+        std::iter::from_fn(|| next(queue, now)).collect()
+    }
+
+    fn next(queue: &mut Queue, now: Instant) -> Option<String> {
+        queue.pop(now).map(|waiting| waiting.line.render(None))
     }
 
     #[test]
@@ -192,14 +216,14 @@ mod tests {
     fn a_backlog_is_said_when_it_has_grown_by_a_step() {
         let (mut queue, now) = (queue(1000, false, false), Instant::now());
         fill(&mut queue, "a", 50, now);
-        assert_eq!(queue.pop(now).unwrap().render(None), "* backlogged by 50 messages");
-        assert_eq!(queue.pop(now).unwrap().render(None), "a.0 --  ");
+        assert_eq!(next(&mut queue, now).unwrap(), "* backlogged by 50 messages");
+        assert_eq!(next(&mut queue, now).unwrap(), "a.0 --  ");
         fill(&mut queue, "b", 11, now);
-        assert_eq!(queue.pop(now).unwrap().render(None), "* backlogged by 60 messages");
+        assert_eq!(next(&mut queue, now).unwrap(), "* backlogged by 60 messages");
         let said = drained(&mut queue, now);
         assert!(said.len() == 60 && said.iter().all(|line| !line.starts_with('*')), "{said:?}");
         fill(&mut queue, "c", 20, now);
-        assert_eq!(queue.pop(now).unwrap().render(None), "* backlogged by 20 messages");
+        assert_eq!(next(&mut queue, now).unwrap(), "* backlogged by 20 messages");
     }
 
     #[test]
@@ -207,10 +231,10 @@ mod tests {
         for (keep_oldest, first) in [(false, "a.7 --  "), (true, "a.0 --  ")] {
             let (mut queue, now) = (queue(5, keep_oldest, false), Instant::now());
             fill(&mut queue, "a", 12, now);
-            assert_eq!(queue.pop(now).unwrap().render(None), "* backlogged by 5 messages, 7 left out");
+            assert_eq!(next(&mut queue, now).unwrap(), "* backlogged by 5 messages, 7 left out");
             let said = drained(&mut queue, now);
             assert_eq!((said.len(), said[0].as_str()), (5, first));
-            assert_eq!(queue.total(), Total { queued: 12, left_out: 7, unheard: 0 });
+            assert_eq!(queue.total(), Total { queued: 12, left_out: 7, ..Total::default() });
         }
     }
 
@@ -218,13 +242,13 @@ mod tests {
     fn an_endless_flood_is_reported_once_a_minute_and_at_its_end() {
         let (mut queue, start) = (queue(5, false, false), Instant::now());
         fill(&mut queue, "a", 6, start);
-        assert!(queue.pop(start).unwrap().render(None).starts_with('*'));
+        assert!(next(&mut queue, start).unwrap().starts_with('*'));
         for _ in 0..10 {
             fill(&mut queue, "a", 6, start);
-            assert!(queue.pop(start).unwrap().render(None).starts_with("a."));
+            assert!(next(&mut queue, start).unwrap().starts_with("a."));
         }
         fill(&mut queue, "a", 6, start + REPORT);
-        assert!(queue.pop(start + REPORT).unwrap().render(None).starts_with('*'));
+        assert!(next(&mut queue, start + REPORT).unwrap().starts_with('*'));
         fill(&mut queue, "a", 6, start + REPORT);
         let said = drained(&mut queue, start + REPORT);
         assert_eq!(said.len(), 6);
@@ -238,7 +262,7 @@ mod tests {
         fill(&mut queue, "koji", 37, now);
         let later = now + Duration::from_secs(75);
         assert_eq!(
-            queue.pop(later).unwrap().render(None),
+            next(&mut queue, later).unwrap(),
             "* 37 more koji messages, 1 more git message in the last minute"
         );
         assert_eq!(drained(&mut queue, later), ["git.0 --  "]);
@@ -256,18 +280,41 @@ mod tests {
 
     #[test]
     fn bytes_are_limited_too() {
-        let limits = Limits { messages: 1000, bytes: 4096, keep_oldest: false, condense: false };
+        let limits =
+            Limits { messages: 1000, bytes: 4096, keep_oldest: false, condense: false, max_age: None };
         let (mut queue, now) = (Queue::new(limits), Instant::now());
         for _ in 0..100 {
-            queue.push(Line::terse("a", &"x".repeat(500), None), now);
+            queue.push(Line::terse("a", &"x".repeat(500), None), Duration::ZERO, now);
             assert!(queue.bytes <= 4096);
         }
         assert!(queue.len() > 3);
-        let sizes: usize = queue.lines.iter().map(Line::size).sum();
+        let sizes: usize = queue.lines.iter().map(|waiting| waiting.line.size()).sum();
         assert_eq!(queue.bytes, sizes);
         let mut tiny = Queue::new(Limits { bytes: 10, ..limits });
-        tiny.push(Line::terse("a", "", None), now);
+        tiny.push(Line::terse("a", "", None), Duration::ZERO, now);
         assert_eq!((tiny.len(), tiny.total().left_out), (0, 1));
+    }
+
+    #[test]
+    fn what_has_waited_for_too_long_is_left_out_and_said_to_be() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let limits = Limits {
+            messages: 100,
+            bytes: 1 << 20,
+            keep_oldest: false,
+            condense: false,
+            max_age: Some(HOUR),
+        };
+        let (mut queue, now) = (Queue::new(limits), Instant::now());
+        queue.push(Line::terse("a", "", None), HOUR * 24, now);
+        queue.push(Line::terse("b", "", None), HOUR / 2, now);
+        queue.push(Line::terse("c", "", None), Duration::ZERO, now);
+        let unsaid = queue.pop(now).unwrap();
+        assert_eq!(unsaid.line.render(None), "* backlogged by 2 messages, 1 left out");
+        let unsaid = queue.pop(now).unwrap();
+        queue.put_back(unsaid);
+        assert_eq!(drained(&mut queue, now + HOUR / 2), ["* backlogged by 1 messages, 1 left out", "c --  "]);
+        assert_eq!(queue.total(), Total { queued: 3, too_old: 2, ..Total::default() });
     }
 
     #[test]

@@ -127,3 +127,18 @@ fn it_stops_though_no_server_answers() {
     bot.deliver("org.fedoraproject.dev.logger.log", json!({"log": "x"})).unwrap();
     bot.stop().unwrap();
 }
+
+#[test]
+fn what_is_left_out_is_counted_over_all_channels_and_all_counts_are_in_the_readme() {
+    let entry = |room| json!({"network": "127.0.0.1", "port": 1, "channel": "c", "queue_messages": room});
+    let mut bots = Harness::<IrcBot>::start(json!({"irc": [entry(1), entry(2)]})).unwrap();
+    let readme = include_str!("../README.md");
+    for (name, count) in bots.counts() {
+        assert!(count == 0 && readme.contains(&format!("| `{name}` |")), "{name}");
+    }
+    for _ in 0..4 {
+        bots.deliver("org.fedoraproject.dev.logger.log", json!({"log": "x"})).unwrap();
+    }
+    assert_eq!(bots.counts()["lines_left_out"], 3 + 2);
+    bots.stop().unwrap();
+}

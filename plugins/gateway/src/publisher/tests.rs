@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use super::*;
+use crate::tally::Count;
 
 const LIMITS: Limits =
     Limits { messages: 10_000, bytes: usize::MAX, subscribers: 2, stalled_after: Duration::from_secs(60) };
@@ -12,11 +13,22 @@ const LIMITS: Limits =
 const GREETING: &[u8] = b"\xff\0\0\0\0\0\0\0\0\x7f\x01\x02\0\0\0\x01\x01";
 const GREETED: usize = 14;
 
-fn open(limits: Limits) -> (Publisher, SocketAddr) {
+/// What a publisher has counted.
+type Counts = Arc<Mutex<Vec<(Count, u64)>>>;
+
+fn open(limits: Limits) -> (Publisher, SocketAddr, Counts) {
     let address = Address::try_from("tcp://127.0.0.1:*".to_owned()).unwrap();
-    let publisher = Publisher::open(&[address], limits).unwrap();
+    let counts = Counts::default();
+    let counted = Arc::clone(&counts);
+    let counter = Box::new(move |what, n| lock(&counted).push((what, n)));
+    let publisher = Publisher::open(&[address], limits, counter).unwrap();
     let bound = publisher.bound()[0];
-    (publisher, bound)
+    (publisher, bound, counts)
+}
+
+/// What it has counted of this kind.
+fn sum(counts: &Counts, what: Count) -> u64 {
+    lock(counts).iter().filter(|(counted, _)| *counted == what).map(|(_, n)| n).sum()
 }
 
 /// A subscriber whose subscription has come: it has the answer to a ping that it sent after it.
@@ -46,18 +58,19 @@ fn drain(mut stream: TcpStream) -> usize {
 
 #[test]
 fn what_waits_at_the_end_is_still_sent() {
-    let (publisher, address) = open(LIMITS);
+    let (publisher, address, counts) = open(LIMITS);
     let stream = subscriber(address);
     for _ in 0..1000 {
         publisher.publish(message(100)).unwrap();
     }
     publisher.close();
     assert_eq!(drain(stream), 1000 * (3 + 2 + 100));
+    assert!(lock(&counts).is_empty());
 }
 
 #[test]
 fn who_takes_nothing_is_disconnected_and_others_get_all_meanwhile() {
-    let (publisher, address) = open(Limits { stalled_after: Duration::from_millis(50), ..LIMITS });
+    let (publisher, address, counts) = open(Limits { stalled_after: Duration::from_millis(50), ..LIMITS });
     let stalled = subscriber(address);
     let mut reading = subscriber(address);
     let large = message(1024 * 1024);
@@ -76,7 +89,10 @@ fn who_takes_nothing_is_disconnected_and_others_get_all_meanwhile() {
     while stalled_place_is_taken(address) {
         thread::yield_now();
     }
-    assert!(drain(stalled) < 64 * size);
+    let got = drain(stalled) / size;
+    assert_eq!(sum(&counts, Count::Stalled), 1);
+    // What it had of one message when it was cut off is no message.
+    assert_eq!(sum(&counts, Count::Unsent) as usize, 64 - got);
     publisher.close();
     drain(reading);
 }
@@ -89,10 +105,11 @@ fn stalled_place_is_taken(address: SocketAddr) -> bool {
 
 #[test]
 fn more_subscribers_than_allowed_are_refused() {
-    let (publisher, address) = open(LIMITS);
+    let (publisher, address, counts) = open(LIMITS);
     let (first, second) = (subscriber(address), subscriber(address));
     assert_eq!(drain(TcpStream::connect(address).unwrap()), 0);
     publisher.publish(message(1)).unwrap();
     publisher.close();
     assert_eq!((drain(first), drain(second)), (6, 6));
+    assert_eq!(*lock(&counts), [(Count::TooMany, 1)]);
 }

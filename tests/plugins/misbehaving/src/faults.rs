@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, reason = "it is what some of them are for")]
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
@@ -241,6 +242,25 @@ impl Fault for Publishes {
             for _ in 0..self.config.times {
                 self.hub.publish("misbehaving.echo", &message.msg::<Value>()?)?;
             }
+        }
+        Ok(())
+    }
+}
+
+/// Counts under each name that msg has so many as it says, good names or not.
+pub(crate) struct CountsAnything(Hub);
+
+impl Fault for CountsAnything {
+    const NAME: &'static str = "counts-anything";
+    const KEY: &'static str = "misbehaving.counts_anything.enabled";
+
+    fn start(_: Config, hub: Hub) -> Result<Self, StartError> {
+        Ok(Self(hub))
+    }
+
+    fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure> {
+        for (name, n) in message.msg::<BTreeMap<String, u64>>()? {
+            self.0.count(&name, n);
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 #![forbid(unsafe_code)]
-//! Consumers with a fault each, and two that talk, for tests of what the hub makes of them. All take the same
+//! Consumers with a fault each, and some that talk, for tests of what the hub makes of them. All take the same
 //! `Config`.
 
 mod fault;
@@ -7,14 +7,15 @@ mod faults;
 
 use fault::Faulty;
 use faults::{
-    BlocksInConsume, BlocksInStart, BlocksInStop, Dawdles, Drops, NeverStarts, PanicsInConsume,
-    PanicsInStart, PanicsInStop, Publishes, Retries, StartsLate, StopsItself, Talks,
+    BlocksInConsume, BlocksInStart, BlocksInStop, CountsAnything, Dawdles, Drops, NeverStarts,
+    PanicsInConsume, PanicsInStart, PanicsInStop, Publishes, Retries, StartsLate, StopsItself, Talks,
 };
 
 plugin_api::export_plugin!(
     Faulty<BlocksInConsume>,
     Faulty<BlocksInStart>,
     Faulty<BlocksInStop>,
+    Faulty<CountsAnything>,
     Faulty<Dawdles>,
     Faulty<Drops>,
     Faulty<NeverStarts>,

@@ -114,7 +114,7 @@ fn whole_messages(mut sent: &[u8]) -> u64 {
     let mut ends = 0;
     while let [flags, rest @ ..] = sent {
         let (length, body) = match (flags & 2 != 0, rest) {
-            (true, [long @ ..]) if long.len() >= 8 => {
+            (true, long) if long.len() >= 8 => {
                 (u64::from_be_bytes(long[..8].try_into().unwrap()), &long[8..])
             }
             (false, [short, body @ ..]) => ((*short).into(), body),

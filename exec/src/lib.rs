@@ -3,14 +3,15 @@
 //! - The command is what the operator wrote, word for word. Nothing of a message becomes a part of it.
 //! - Messages are its standard input, one a line. That is a file, so that a command need not read it.
 //! - A little of the newest message is in its environment, without a character that means anything to a shell.
-//! - It has a process group of its own, which is ended when its time is up. What it leaves behind when it ends by itself is
-//!   its own affair, and holds up nobody.
+//! - It has a process group of its own, which is ended when its time is up, or when the process that started it is gone.
+//!   What it leaves behind when it ends by itself is its own affair, and holds up nobody.
 //!
 //! When to run what is not known here.
 #![forbid(unsafe_code)]
 
 mod environment;
 mod input;
+mod keeper;
 mod lines;
 mod run;
 mod stop;

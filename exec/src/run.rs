@@ -13,6 +13,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use crate::keeper::Keeper;
 use crate::lines::Lines;
 use crate::stop::Stop;
 use crate::{Message, environment, input};
@@ -93,11 +94,16 @@ impl Command {
         output: Output<'a>,
     ) -> Result<(), RunError> {
         let (mut command, output) = self.prepare(messages, output)?;
-        let child =
-            command.spawn().map_err(|source| RunError::Start { program: self.to_string(), source })?;
+        let keeper = Keeper::start()?;
+        let spawned = command.process_group(keeper.group().as_raw_pid()).spawn();
         // With it goes this end's copy of what the command writes to, which else would never be at its end.
         drop(command);
-        Running { child, output, stop }.wait(timeout)
+        let result = match spawned {
+            Ok(child) => Running { child, group: keeper.group(), output, stop }.wait(timeout),
+            Err(source) => Err(RunError::Start { program: self.to_string(), source }),
+        };
+        keeper.dismiss()?;
+        result
     }
 
     fn prepare<'a>(
@@ -106,7 +112,7 @@ impl Command {
         output: Output<'a>,
     ) -> io::Result<(process::Command, Option<Reading<'a>>)> {
         let mut command = process::Command::new(&self.program);
-        command.args(&self.arguments).process_group(0).stdin(input::of(messages)?);
+        command.args(&self.arguments).stdin(input::of(messages)?);
         for name in MANAGER {
             command.env_remove(name);
         }
@@ -138,6 +144,7 @@ impl fmt::Display for Command {
 /// A started command.
 struct Running<'a> {
     child: Child,
+    group: Pid,
     output: Option<Reading<'a>>,
     stop: Option<&'a Stop>,
 }
@@ -176,21 +183,16 @@ impl Running<'_> {
     }
 
     fn watch(&mut self, timeout: Option<Duration>) -> io::Result<Event> {
-        let ended = pidfd_open(self.pid(), PidfdFlags::empty())?;
+        let ended = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
         self.wait_for(&ended, timeout)
     }
 
-    /// Asks the whole group to end, then kills it. The command was not waited for, so the group's number is still its.
+    /// Asks the whole group to end, then kills it.
     fn end(&mut self) {
-        let kill = |signal| kill_process_group(Pid::from_child(&self.child), signal).ok();
-        kill(Signal::TERM);
+        kill_process_group(self.group, Signal::TERM).ok();
         self.stop = None;
         drop(self.watch(Some(GRACE)));
-        kill_process_group(self.pid(), Signal::KILL).ok();
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
+        kill_process_group(self.group, Signal::KILL).ok();
     }
 
     /// Waits for the command's end, reading what it prints.

@@ -1,6 +1,12 @@
 //! Commands that are run for messages: inside the hub, by the plugin `trigger`.
 
-use e2e::{Hub, HubBuilder, Scratch, TestPublisher};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{self, Receiver};
+
+use e2e::{DEADLINE, Hub, HubBuilder, Process, Scratch, Signal, TestPublisher};
 
 /// A hub with one rule, and what else its consumer's table has.
 fn trigger<'s>(scratch: &'s Scratch, publisher: &TestPublisher, table: &str, rule: &str) -> HubBuilder<'s> {
@@ -41,6 +47,21 @@ fn a_command_that_fails_again_and_again_makes_a_dead_letter() {
 }
 
 #[test]
+fn rules_are_globs_even_where_the_hub_compares_prefixes() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let rule = "topics = [\"*.end\"]\nshell = \"echo had $FEDMSG_TOPIC\"";
+    let prefix = ["--set", "topic_matching=prefix"];
+    let mut hub = trigger(&scratch, &publisher, "topics = [\"*\"]", rule).arguments(&prefix).start();
+    publisher.wait_for_subscriber("");
+    publisher.publish("a.end.not", "{}");
+    publisher.publish("a.end", "{}");
+    hub.log().wait_for("had a.end");
+    assert_eq!(hub.stop().code(), Some(0));
+    assert!(!hub.log().all().iter().any(|line| line.contains("had a.end.not")));
+}
+
+#[test]
 fn messages_in_a_row_are_one_run_and_a_stop_does_not_wait_for_it() {
     let scratch = Scratch::new();
     let mut publisher = TestPublisher::default();
@@ -66,4 +87,89 @@ fn messages_in_a_row_are_one_run_and_a_stop_does_not_wait_for_it() {
     assert_eq!(hub.stop().code(), Some(0));
     let hub = builder.start();
     hub.log().wait_for("kept");
+}
+
+fn make_fifo(scratch: &Scratch) -> PathBuf {
+    let path = scratch.join("fifo");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// Says when somebody has opened it to write, and when nobody who has is left.
+fn watch(fifo: &Path) -> Receiver<()> {
+    let (say, said) = mpsc::channel();
+    let fifo = fifo.to_owned();
+    std::thread::spawn(move || {
+        let mut open = File::open(fifo).unwrap();
+        say.send(()).unwrap();
+        open.read_to_end(&mut Vec::new()).unwrap();
+        say.send(()).unwrap();
+    });
+    said
+}
+
+#[test]
+fn no_command_outlives_the_hub_and_what_it_was_at_comes_again_at_the_next_start() {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let scratch = Scratch::new();
+        let (fifo, second) = (make_fifo(&scratch), scratch.join("second"));
+        let mut publisher = TestPublisher::default();
+        // Shell and child have the pipe open, and would go on for long.
+        let rule = format!(
+            "topics = [\"t\"]\nshell = \"test -e {} && exec cat; exec 9> {}; sleep 1000 & wait\"",
+            second.display(),
+            fifo.display()
+        );
+        let hub = trigger(&scratch, &publisher, "", &rule).arguments(&["--set", "hub.drain_deadline=100ms"]);
+        let mut first = hub.clone().start();
+        publisher.wait_for_subscriber("t");
+        let said = watch(&fifo);
+        publisher.publish("t", "\"kept\"");
+        said.recv_timeout(DEADLINE).expect("the command begins");
+        first.process.signal(signal);
+        let expected = (signal == Signal::TERM).then_some(6);
+        assert_eq!(first.process.wait().code(), expected);
+        said.recv_timeout(DEADLINE).expect("the command and its child end");
+        fs::write(second, "").unwrap();
+        hub.start().log().wait_for("kept");
+    }
+}
+
+#[test]
+fn a_rule_that_changes_while_its_command_runs_lets_it_finish_and_nothing_is_lost_or_doubled() {
+    for (drain, code) in [("1m", 0), ("100ms", 4)] {
+        let scratch = Scratch::new();
+        let fifo = make_fifo(&scratch);
+        let mut publisher = TestPublisher::default();
+        let rule = |name: &str| {
+            let wait = format!("test $FEDMSG_TOPIC = t.2 || read -r _ < {}", fifo.display());
+            let rule = format!(
+                "topics = [\"t.*\"]\nshell = \"echo {name} $FEDMSG_TOPIC; {wait}; echo done $FEDMSG_TOPIC\""
+            );
+            trigger(&scratch, &publisher, "", &rule)
+                .arguments(&["--set", "hub.watch=false", "--set", "log.level=debug"])
+                .arguments(&["--set", &format!("hub.drain_deadline={drain}")])
+        };
+        let (old, new) = (rule("old"), rule("new"));
+        let hub = old.start();
+        publisher.wait_for_subscriber("t.");
+        publisher.publish("t.1", "{}");
+        hub.log().wait_for("old t.1");
+        let mut reload = Process::start(&scratch, "reload", new.command().arg("reload"));
+        hub.log().wait_for("waits for consumers to leave");
+        publisher.publish("t.2", "{}");
+        if code == 0 {
+            fs::write(&fifo, "\n").unwrap();
+        }
+        assert_eq!(reload.wait().code(), Some(code), "{:#?}", reload.stderr.all());
+        if code != 0 {
+            fs::write(&fifo, "\n").unwrap();
+        }
+        hub.log().wait_for("done t.2");
+        let said = hub.log().all();
+        let count = |text: &str| said.iter().filter(|line| line.contains(text)).count();
+        let by_old = if code == 0 { 0 } else { 1 };
+        let counts = ["old t.1", "done t.1", "new t.1", "old t.2", "new t.2", "done t.2"].map(count);
+        assert_eq!(counts, [1, 1, 0, by_old, 1 - by_old, 1], "{drain}: {said:#?}");
+    }
 }

@@ -54,6 +54,11 @@ need_promtool() {
     command -v promtool >/dev/null || install_package prometheus "promtool is missing, which checks the hub's metrics"
 }
 
+# A clock that jumps, for one program alone.
+need_faketime() {
+    command -v faketime >/dev/null || install_package faketime "faketime is missing, which sets the clock of a hub under test"
+}
+
 # The real Python fedmsg, to test and measure against.
 need_python_fedmsg() {
     need_venv

@@ -73,14 +73,14 @@ pub enum State {
     /// Connected, and whoever is there does not answer a greeting on another connection: its process is frozen.
     Unresponsive {
         /// Since when that is known.
-        since: SystemTime,
+        since: Moment,
     },
     /// Not connected; it is retried for ever.
     Down {
         /// Why.
         reason: DownReason,
         /// Since when.
-        since: SystemTime,
+        since: Moment,
         /// Failed attempts since then.
         attempts: u32,
     },

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crossbeam_channel::Receiver;
+use jiff::SignedDuration;
 use journal::{Gap, Offset};
 
 use crate::{ControlError, Refusal, Reloaded, Status};
@@ -48,6 +49,9 @@ pub trait Hub: Send + Sync {
     /// # Errors
     /// [`Refusal::LogLevel`].
     fn set_log_level(&self, level: &str) -> Result<(), Refusal>;
+
+    /// By how much this machine's clock has jumped since a message came: how much of its apparent age is none.
+    fn clock_moved_since(&self, message: Offset) -> SignedDuration;
 
     /// What keeps the hub from going on, such as a full disk that its intake waits for.
     fn trouble(&self) -> Option<String>;

@@ -52,6 +52,8 @@ pub struct HubStatus {
     pub started: Timestamp,
     /// How long that is ago, by a clock that nobody sets.
     pub uptime_seconds: f64,
+    /// How often this machine's clock has jumped since.
+    pub clock_jumps: u64,
     /// Changes of its configuration while it ran.
     pub reloads: Reloads,
 }
@@ -138,6 +140,8 @@ pub enum ProblemKind {
     EndpointSilent,
     /// The last change of the configuration was refused.
     ReloadFailed,
+    /// This machine's clock has jumped lately.
+    ClockJumped,
 }
 
 impl ProblemKind {
@@ -157,6 +161,7 @@ impl ProblemKind {
             Self::EndpointDown => "endpoint_down",
             Self::EndpointSilent => "endpoint_silent",
             Self::ReloadFailed => "reload_failed",
+            Self::ClockJumped => "clock_jumped",
         }
     }
 }
@@ -200,7 +205,7 @@ pub struct EndpointStatus {
 }
 
 /// An address of an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AddressStatus {
     /// As configured, once bound with the real port; or as found by looking a service up.
     pub address: String,
@@ -208,6 +213,8 @@ pub struct AddressStatus {
     pub state: AddressState,
     /// Since when it is connected, unresponsive, or down.
     pub since: Option<Timestamp>,
+    /// For how long that is so, by a clock that nobody sets.
+    pub state_seconds: Option<f64>,
     /// Why it is down.
     pub reason: Option<String>,
     /// Failed attempts since it went down.

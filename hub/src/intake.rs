@@ -24,6 +24,7 @@ use message::{Router, Topic};
 use self::check::{Complaints, Refused};
 use self::reception::{Change, Open, Reception, ReceptionError};
 use self::verify::Verifier;
+use crate::clock::Clock;
 use crate::consumer::{Order, Roster};
 use crate::mark::{self, INBOUND};
 use crate::outcome::Rejected;
@@ -72,6 +73,8 @@ pub struct Intake<S> {
 
 /// What the thread has to work with.
 pub struct Means {
+    /// What time it is.
+    pub clock: Arc<Clock>,
     /// Checks signatures, where somebody wants that.
     pub judge: Arc<Judge>,
     /// Writes the journal.
@@ -219,7 +222,7 @@ impl<S: Subscribe> Intake<S> {
         if batch.is_empty() {
             return;
         }
-        let (at, count) = (SystemTime::now(), batch.len());
+        let (at, count) = (self.means.clock.look(self.means.appender.next()), batch.len());
         self.means.tally.add(count, batch.iter().map(|incoming| incoming.frames.size()).sum());
         let mut accepted = Vec::with_capacity(count);
         for Incoming { endpoint, frames } in batch.drain(..) {
@@ -280,10 +283,11 @@ impl<S: Subscribe> Intake<S> {
     /// Leaves out what came before.
     fn drop_duplicates(&mut self, at: SystemTime, accepted: &mut Vec<Accepted>) {
         let Some(seen) = &mut self.means.seen else { return };
+        let steady = self.means.clock.steady();
         let mut offset = self.means.appender.next();
         let mut duplicates = Vec::new();
         for message in std::mem::take(accepted) {
-            match message.id.and_then(|id| seen.check(id, offset, at)) {
+            match message.id.and_then(|id| seen.check(id, offset, steady)) {
                 Some(of) => duplicates.push((of, message)),
                 None => {
                     offset = offset.next();

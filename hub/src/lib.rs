@@ -10,6 +10,7 @@ pub mod app;
 pub mod catalogue;
 pub mod check;
 pub mod cli;
+pub mod clock;
 pub mod command;
 mod complaint;
 pub mod consumer;

@@ -8,6 +8,7 @@ use journal::{Appender, Archive, Journal, JournalError, Mode, Opened, Options, R
 use message::Envelope;
 use settings::{JournalMode, JournalSettings, Settings, WhenFull};
 
+use crate::clock::Clock;
 use crate::mark::INBOUND;
 
 /// How often what need not be kept is removed.
@@ -102,14 +103,15 @@ fn retention(settings: &JournalSettings) -> Retention {
 /// Removes what need not be kept, until the hub ends.
 pub struct Housekeeping {
     journal: Arc<Journal>,
+    clock: Arc<Clock>,
     keep: Mutex<Retention>,
 }
 
 impl Housekeeping {
     /// As configured.
     #[must_use]
-    pub fn new(journal: Arc<Journal>, settings: &JournalSettings) -> Self {
-        Self { journal, keep: Mutex::new(retention(settings)) }
+    pub fn new(journal: Arc<Journal>, clock: Arc<Clock>, settings: &JournalSettings) -> Self {
+        Self { journal, clock, keep: Mutex::new(retention(settings)) }
     }
 
     /// Goes by other settings from now on.
@@ -134,8 +136,11 @@ impl Housekeeping {
 
     /// Removes what need not be kept now; whether there was anything.
     pub fn tidy(&self) -> bool {
-        let keep = *self.keep.lock().unwrap_or_else(PoisonError::into_inner);
-        let retired = self.journal.retain(&keep, SystemTime::now());
+        let now = self.clock.look(self.journal.next());
+        let mut keep = *self.keep.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is old by a clock that is wrong need not be.
+        keep.max_age = keep.max_age.filter(|_| self.clock.recent_jump().is_none());
+        let retired = self.journal.retain(&keep, now);
         if let Some(error) = retired.trouble {
             tracing::error!(%error, "cannot remove all old messages from the journal");
         }

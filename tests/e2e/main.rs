@@ -22,6 +22,7 @@
 //! - `trigger`: commands that are run for messages
 //! - `volume`: a million messages
 //! - `kill`: the hub is killed again and again, and nothing is lost
+//! - `clock`: the machine's clock jumps
 //! - `storage`: full disks, read-only disks, a hub that is suspended, two hubs with one journal
 //! - `damage`: the hub finds its files damaged
 //! - `slow`: one slow consumer costs the others nothing
@@ -35,6 +36,7 @@ mod bad_messages;
 mod bad_plugins;
 mod certificates;
 mod check;
+mod clock;
 mod collectd;
 mod damage;
 mod delivery;

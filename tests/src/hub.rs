@@ -18,6 +18,7 @@ pub struct HubBuilder<'s> {
     program: &'static str,
     config: String,
     arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// A hub that has said READY.
@@ -29,7 +30,8 @@ pub struct Hub {
 impl Hub {
     /// A hub in this scratch folder, with its own configuration and its own plugin folder.
     pub fn builder(scratch: &Scratch) -> HubBuilder<'_> {
-        HubBuilder { scratch, name: "hub", program: HUB, config: String::new(), arguments: Vec::new() }
+        let (config, arguments, environment) = Default::default();
+        HubBuilder { scratch, name: "hub", program: HUB, config, arguments, environment }
     }
 
     /// Its log.
@@ -105,6 +107,12 @@ impl HubBuilder<'_> {
         self
     }
 
+    /// Adds a variable to its environment.
+    pub fn env(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
     /// Where it keeps its journal: the same for each hub of this name in the scratch folder.
     pub fn state_dir(&self) -> std::path::PathBuf {
         self.scratch.join(&format!("{}.state", self.name))
@@ -128,6 +136,7 @@ impl HubBuilder<'_> {
         command.args(&self.arguments).arg("--plugin-dir").arg(self.plugin_folder());
         command.arg("--set").arg(format!("hub.state_dir={}", self.state_dir().display()));
         command.env("FEDMSG_CONFIG", config).env_remove("NOTIFY_SOCKET").env("NO_COLOR", "1");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         // Hubs of many tests run at once; `--set` says otherwise.
         command.env("FEDMSG_HUB__HTTP__LISTEN", "");
         command

@@ -14,6 +14,7 @@
 
 mod accepted;
 mod build;
+mod clock;
 mod corpus;
 mod disk;
 mod dns;
@@ -33,6 +34,7 @@ mod terminal;
 
 pub use accepted::{Accepted, Message};
 pub use build::{binary, library, workspace};
+pub use clock::WallClock;
 pub use corpus::{Numbered, bus_shaped_messages};
 pub use disk::Disk;
 pub use dns::NameServer;

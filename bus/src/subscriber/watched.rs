@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use tracing::{debug, info, warn};
@@ -300,7 +300,7 @@ impl Watched {
             let name = &self.name;
             let changed = status.update(name, address, |status| {
                 status.state = match (&status.state, answers) {
-                    (State::Connected, false) => State::Unresponsive { since: SystemTime::now() },
+                    (State::Connected, false) => State::Unresponsive { since: Moment::now() },
                     (State::Unresponsive { .. }, true) => State::Connected,
                     _ => return false,
                 };
@@ -339,7 +339,7 @@ fn down(status: &StatusBoard, name: &EndpointName, address: &Address, reason: Do
             State::Down { reason: old, since, attempts } => {
                 (std::mem::discriminant(old) != std::mem::discriminant(&reason), *since, *attempts)
             }
-            _ => (true, SystemTime::now(), 0),
+            _ => (true, Moment::now(), 0),
         };
         let is_unresolvable = matches!(reason, DownReason::Unresolvable(_));
         status.state = State::Down { reason, since, attempts: attempts + u32::from(is_unresolvable) };

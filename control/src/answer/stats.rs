@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
+use jiff::SignedDuration;
 use journal::{ConsumerCursor, Journal};
 use rustix::fs::statvfs;
 
@@ -31,14 +32,17 @@ pub(crate) fn stats(view: View<'_>, directory: &Path, hub: Option<&dyn Hub>) -> 
     let consumer = |cursor: ConsumerCursor| {
         // Its next message may be one that came just now, or not be there any more.
         let waiting = if cursor.lag == 0 { None } else { view.received(cursor.next.0)? };
-        let lag_seconds = waiting.and_then(|received| now.duration_since(received).ok()).unwrap_or_default();
+        let moved = hub.map_or(SignedDuration::ZERO, |hub| hub.clock_moved_since(cursor.next));
+        let lag_seconds = waiting.map_or(SignedDuration::ZERO, |received| {
+            stamp(now).duration_since(stamp(received)).saturating_sub(moved)
+        });
         let Letters { dead, redelivering } = letters.get(&cursor.consumer).copied().unwrap_or_default();
         Ok::<_, ControlError>(Consumer {
             running: hub.is_some_and(|hub| hub.is_running(&cursor.consumer)),
             name: cursor.consumer,
             next: cursor.next.0,
             lag: cursor.lag,
-            lag_seconds: lag_seconds.as_secs_f64(),
+            lag_seconds: lag_seconds.max(SignedDuration::ZERO).as_secs_f64(),
             dead_letters: dead,
             redelivering,
         })

@@ -130,7 +130,7 @@ fn show(output: &mut Output, status: &Status) -> io::Result<()> {
         output.line(&table::table(["CONSUMER", "COUNTED"], &counts, width))?;
     }
     if !status.endpoints.is_empty() {
-        let rows: Vec<_> = status.endpoints.iter().map(|it| endpoint(it, status)).collect();
+        let rows: Vec<_> = status.endpoints.iter().map(endpoint).collect();
         output.line(&"")?;
         output.line(&table::table(ENDPOINT, &rows, width))?;
     }
@@ -172,7 +172,7 @@ pub(super) const ENDPOINT: [&str; 7] =
     ["ENDPOINT", "STATE", "FOR", "MESSAGES", "LAST", "REJECTED", "UNTRUSTED"];
 
 /// An endpoint's row.
-pub(super) fn endpoint(endpoint: &EndpointStatus, status: &Status) -> [String; 7] {
+pub(super) fn endpoint(endpoint: &EndpointStatus) -> [String; 7] {
     let up = |state: AddressState| matches!(state, AddressState::Connected | AddressState::Bound);
     let places = endpoint.addresses.iter().filter(|address| address.state != AddressState::Found);
     let places: Vec<_> = places.collect();
@@ -189,12 +189,12 @@ pub(super) fn endpoint(endpoint: &EndpointStatus, status: &Status) -> [String; 7
         (0, all) => format!("DOWN, all {}", all.len()),
         (some, all) => format!("{some} of {} connected", all.len()),
     };
-    let since = endpoint.addresses.iter().filter_map(|address| address.since).max();
-    let ago = since.and_then(|since| Duration::try_from(status.at.duration_since(since)).ok());
+    let lengths = endpoint.addresses.iter().filter_map(|address| address.state_seconds);
+    let newest = lengths.min_by(f64::total_cmp);
     [
         endpoint.name.clone(),
         state,
-        ago.map_or_else(|| "-".to_owned(), time::length),
+        newest.map_or_else(|| "-".to_owned(), seconds),
         HumanCount(endpoint.messages).to_string(),
         endpoint
             .last_message

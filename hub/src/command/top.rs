@@ -199,8 +199,7 @@ impl Seen {
             let name = &endpoint.name;
             let rate =
                 self.rate(|status| Some(status.endpoints.iter().find(|it| it.name == *name)?.messages));
-            let [name, state, since, messages, last, rejected, untrusted] =
-                status::endpoint(endpoint, status);
+            let [name, state, since, messages, last, rejected, untrusted] = status::endpoint(endpoint);
             let style = if endpoint.connected { Style::new() } else { Style::new().yellow() };
             Row::new([name, state, since, figure(rate), messages, last, rejected, untrusted]).style(style)
         });

@@ -31,6 +31,7 @@ use self::reload::{Asked, Current, Record, Reloading};
 use self::reminder::Reminder;
 use self::signals::{HangUps, Signals};
 use self::watchers::Watchers;
+use crate::clock::Clock;
 use crate::consumer::{ConsumerName, Roster};
 use crate::exit::Exit;
 use crate::http::HttpError;
@@ -42,7 +43,7 @@ use crate::outcome::Rejected;
 use crate::plan::Plan;
 use crate::report;
 use crate::selection::Selection;
-use crate::status::{Limits, Started};
+use crate::status::Limits;
 use crate::storage::{Housekeeping, Storage};
 use crate::trust::Judge;
 
@@ -123,7 +124,7 @@ fn raise_file_limit() {
 }
 
 async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
-    let started = Started::now();
+    let clock = Arc::<Clock>::default();
     raise_file_limit();
     // Before anything is open that a signal could leave behind.
     let (mut signals, hang_ups) = match Signals::install() {
@@ -156,7 +157,8 @@ async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
             return failed(&error);
         }
     }
-    let housekeeping = Arc::new(Housekeeping::new(Arc::clone(&journal), &settings.journal));
+    let housekeeping =
+        Arc::new(Housekeeping::new(Arc::clone(&journal), Arc::clone(&clock), &settings.journal));
     let (keep_house, house_kept) = crossbeam_channel::bounded::<()>(0);
     let up = tokio::select! {
         started = consumers.started(settings.hub.start_deadline) => started,
@@ -165,6 +167,7 @@ async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
     let mut reminder = Reminder::new(Arc::clone(&judge), Arc::clone(&outbound));
     let (reload, asked) = unbounded_channel();
     let means = |changes| Means {
+        clock: Arc::clone(&clock),
         judge: Arc::clone(&judge),
         appender,
         housekeeping: Arc::clone(&housekeeping),
@@ -185,7 +188,7 @@ async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
             .map_err(|error| StartUpError::System("start the housekeeping thread", error))?;
         outbound.settle(&plan.subscribed, &plan.prefixes(), SETTLE);
         let operator = Arc::new(Operator {
-            started,
+            clock: Arc::clone(&clock),
             state_dir: settings.hub.state_dir.clone(),
             journal: Arc::clone(&journal),
             consumers: roster.clone(),

@@ -8,20 +8,22 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use bus::StatusBoard;
 use control::{ControlError, Hub, HubState, Refusal, Reloaded, ReplayProgress, Stats, Status};
 use crossbeam_channel::{Receiver, bounded, unbounded};
+use jiff::SignedDuration;
 use journal::{Journal, Mode, Offset};
 use settings::Settings;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::reload::{Asked, Record};
+use crate::clock::Clock;
 use crate::consumer::{Handle, Order, Roster};
 use crate::intake::IntakeTally;
 use crate::logging::Level;
-use crate::status::{self, Limits, Parts, Started};
+use crate::status::{self, Limits, Parts};
 use crate::trust::Judge;
 
 /// The running hub, for its operator and for all who look at it.
 pub(super) struct Operator {
-    pub(super) started: Started,
+    pub(super) clock: Arc<Clock>,
     pub(super) state_dir: PathBuf,
     pub(super) journal: Arc<Journal>,
     pub(super) consumers: Roster,
@@ -87,7 +89,7 @@ impl Hub for Operator {
     fn status(&self) -> Result<Status, ControlError> {
         let consumers = self.consumers.all();
         let parts = Parts {
-            started: self.started,
+            clock: &self.clock,
             state: if self.stopping.load(Relaxed) { HubState::Stopping } else { HubState::Running },
             reloads: self.reloads.get(),
             stats: Stats::of(&self.journal, &self.state_dir, self)?,
@@ -116,6 +118,11 @@ impl Hub for Operator {
         self.log
             .set(level)
             .map_err(|error| Refusal::LogLevel { level: level.to_owned(), reason: error.to_string() })
+    }
+
+    fn clock_moved_since(&self, message: Offset) -> SignedDuration {
+        self.clock.look(self.journal.next());
+        self.clock.moved_since(message)
     }
 
     fn trouble(&self) -> Option<String> {

@@ -150,6 +150,11 @@ fn hub(status: &Status, to: &mut Families<'_>) -> fmt::Result {
         "Something is wrong, with a consumer or an endpoint, or the hub; 1 while it is.",
         problems,
     )?;
+    to.counters(
+        "fedmsg_hub_clock_jumps",
+        "Jumps of this machine's clock since the hub started.",
+        [(vec![], status.hub.clock_jumps)],
+    )?;
     let reloads = &status.hub.reloads;
     let results = [("succeeded", reloads.succeeded), ("failed", reloads.failed)];
     to.counters(

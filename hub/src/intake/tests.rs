@@ -22,10 +22,12 @@ fn taken(endpoint: &str, sent: &[Frames]) -> (Vec<(String, u32)>, String, Vec<En
     };
     let tally = Arc::new(IntakeTally::default());
     let (_halt, halted) = crossbeam_channel::bounded(0);
+    let clock = Arc::<Clock>::default();
     let means = Means {
+        clock: Arc::clone(&clock),
         judge: Arc::new(Judge::new(None)),
         appender,
-        housekeeping: Arc::new(Housekeeping::new(Arc::clone(&journal), &JournalSettings::default())),
+        housekeeping: Arc::new(Housekeeping::new(Arc::clone(&journal), clock, &JournalSettings::default())),
         seen: Some(Seen::new(10, Duration::from_secs(60))),
         consumers: Roster::default(),
         halt: halted,

@@ -6,9 +6,9 @@ use control::{
     AddressState, ConsumerState, ConsumerStatus, EndpointStatus, HubState, Problem, ProblemKind, Severity,
     Status,
 };
-use crypto::AnchorError;
 use settings::Settings;
 
+use super::{Parts, stamp};
 use crate::consumer::Tally;
 use crate::intake::IntakeTally;
 
@@ -58,17 +58,13 @@ pub fn is_alive<'a>(
 }
 
 /// What is wrong, the worst first.
-pub(super) fn problems(
-    status: &Status,
-    limits: &Limits,
-    intake_stuck: Option<Duration>,
-    distrust: Option<&AnchorError>,
-) -> Vec<Problem> {
+pub(super) fn problems(status: &Status, parts: &Parts<'_>) -> Vec<Problem> {
+    let limits = parts.limits;
     let mut found = Found(Vec::new());
     if status.hub.state == HubState::Stopping {
         found.unready(ProblemKind::Stopping, None, "the hub is stopping".to_owned());
     }
-    if let Some(since) = intake_stuck {
+    if let Some(since) = parts.intake.stuck() {
         let message = format!(
             "nothing has been taken in for {since:.0?}: the intake hangs, which is a fault of the hub or of the disk"
         );
@@ -81,7 +77,7 @@ pub(super) fn problems(
             format!("the disk of hub.state_dir is nearly full: less than {} bytes are free", limits.low_disk);
         found.warning(ProblemKind::DiskLow, None, message);
     }
-    if let Some(error) = distrust {
+    if let Some(error) = &parts.distrust {
         let message = format!("consumers that validate get nothing: {error}");
         found.unready(ProblemKind::NothingTrusted, None, message);
     }
@@ -92,6 +88,14 @@ pub(super) fn problems(
     if let Some(error) = &status.hub.reloads.last_error {
         let message = format!("the last reload was refused, and the hub goes on as before: {error}");
         found.warning(ProblemKind::ReloadFailed, None, message);
+    }
+    if let Some(jump) = parts.clock.recent_jump() {
+        let message = format!(
+            "this machine's clock has jumped {jump}, to {:.0}: see that it is right; for an hour nothing is removed from \
+             the journal for its age",
+            stamp(jump.to)
+        );
+        found.warning(ProblemKind::ClockJumped, None, message);
     }
     found.0.sort_by_key(|problem| problem.severity);
     found.0

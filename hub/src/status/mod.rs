@@ -7,7 +7,7 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bus::{EndpointStatus, State, StatusBoard};
 use control::{
@@ -18,29 +18,15 @@ use crypto::AnchorError;
 use jiff::Timestamp;
 
 pub use self::health::{Limits, is_alive};
+use crate::clock::Clock;
 use crate::consumer::Handle;
 use crate::intake::IntakeTally;
 use crate::outcome::{Dropped, Rejected};
 
-/// The process's beginning, by both clocks.
-#[derive(Debug, Clone, Copy)]
-pub struct Started {
-    at: SystemTime,
-    clock: Instant,
-}
-
-impl Started {
-    /// It begins now.
-    #[must_use]
-    pub fn now() -> Self {
-        Self { at: SystemTime::now(), clock: Instant::now() }
-    }
-}
-
 /// What is looked at.
 pub struct Parts<'a> {
-    /// When the hub was started.
-    pub started: Started,
+    /// What time it is, and was when the hub was started.
+    pub clock: &'a Clock,
     /// What it is about.
     pub state: HubState,
     /// What became of changes of its configuration.
@@ -62,8 +48,8 @@ pub struct Parts<'a> {
 impl Parts<'_> {
     /// How the hub is doing now.
     #[must_use]
-    pub fn status(self) -> Status {
-        let Stats { journal, consumers: places, .. } = self.stats;
+    pub fn status(&self) -> Status {
+        let Stats { journal, consumers: places, .. } = &self.stats;
         let consumers = self.consumers.iter().map(|(name, handle)| {
             let place = places.iter().find(|place| place.name == *name).cloned();
             consumer(place.unwrap_or_else(|| Consumer { name: name.clone(), ..Consumer::default() }), handle)
@@ -76,19 +62,19 @@ impl Parts<'_> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
                 state: self.state,
-                started: stamp(self.started.at),
-                uptime_seconds: self.started.clock.elapsed().as_secs_f64(),
-                reloads: self.reloads,
+                started: stamp(self.clock.started),
+                uptime_seconds: self.clock.uptime().as_secs_f64(),
+                clock_jumps: self.clock.jumps(),
+                reloads: self.reloads.clone(),
             },
             problems: Vec::new(),
             intake: intake(self.intake),
             endpoints: endpoints(self.endpoints, self.intake),
             consumers,
-            journal,
+            journal: journal.clone(),
             process: process::status(),
         };
-        status.problems =
-            health::problems(&status, self.limits, self.intake.stuck(), self.distrust.as_deref());
+        status.problems = health::problems(&status, self);
         status
     }
 }
@@ -143,7 +129,7 @@ fn address(address: &bus::AddressStatus) -> AddressStatus {
         State::Resolving => (AddressState::Resolving, None, None, 0),
         State::Found => (AddressState::Found, None, None, 0),
         State::Connecting => (AddressState::Connecting, None, None, 0),
-        State::Connected => (AddressState::Connected, address.connected_since.map(|since| since.at), None, 0),
+        State::Connected => (AddressState::Connected, address.connected_since, None, 0),
         State::Unresponsive { since } => (AddressState::Unresponsive, Some(*since), None, 0),
         State::Bound => (AddressState::Bound, None, None, 0),
         State::Down { reason, since, attempts } => {
@@ -153,7 +139,8 @@ fn address(address: &bus::AddressStatus) -> AddressStatus {
     AddressStatus {
         address: address.address.to_string(),
         state,
-        since: since.map(stamp),
+        since: since.map(|since| stamp(since.at)),
+        state_seconds: since.map(|since| since.clock.elapsed().as_secs_f64()),
         reason,
         attempts,
         connects: address.connects,

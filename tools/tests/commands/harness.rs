@@ -1,6 +1,6 @@
 //! A bus in a scratch folder, and the commands run against it.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -102,7 +102,13 @@ impl Bus {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let child = self.command(program, arguments).env("NOTIFY_SOCKET", &path).spawn().unwrap();
         let mut said = [0; 64];
-        let len = socket.recv(&mut said).expect("it should say that it is ready");
+        let len = loop {
+            match socket.recv(&mut said) {
+                // A wait with a limit is not taken up again when the process was stopped and goes on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                len => break len.expect("it should say that it is ready"),
+            }
+        };
         assert_eq!(&said[..len], b"READY=1\n");
         std::fs::remove_file(path).unwrap();
         child

@@ -36,7 +36,7 @@ need_openssl_build() {
 # What our output is for: the tests hold it against its readers.
 need_readers() {
     local reader program package
-    for reader in mandoc zsh fish /usr/games/cowsay /usr/sbin/collectd:collectd-core; do
+    for reader in mandoc zsh fish gource /usr/games/cowsay /usr/sbin/collectd:collectd-core; do
         program=${reader%:*} package=${reader#*:}
         command -v "$program" >/dev/null ||
             install_package "${package##*/}" "$program is missing, which reads what our commands write"

@@ -91,6 +91,7 @@ fn every_example_is_understood_by_the_command_that_it_starts() {
         command = command.disable_help_subcommand(true);
         command.build();
         for line in all_examples(&command) {
+            assert!(line.len() <= 98, "the help breaks it: {line}");
             for arguments in started(&line) {
                 let name = arguments.first().map(String::as_str).unwrap_or_default();
                 if let Some(command) = commands.iter().find(|command| command.get_name() == name) {
@@ -102,6 +103,40 @@ fn every_example_is_understood_by_the_command_that_it_starts() {
         }
     }
     assert_eq!(tried.len(), commands.len(), "examples start only {tried:?}");
+}
+
+#[test]
+fn every_command_line_in_the_guides_is_understood_by_the_command_that_it_starts() {
+    let commands = manual::commands();
+    let mut tried = BTreeSet::new();
+    let guides = std::fs::read_dir("../docs/guide").unwrap().map(|guide| guide.unwrap().path());
+    for path in guides.chain(["../README.md".into()]) {
+        for line in blocks(&std::fs::read_to_string(&path).unwrap()) {
+            // What commands print may be no line for a shell.
+            for arguments in shlex::split(&line).map(|_| started(&line)).unwrap_or_default() {
+                let arguments = arguments.iter().skip_while(|word| word.contains('=') || *word == "sudo");
+                let arguments: Vec<&String> = arguments.collect();
+                let name =
+                    |command: &&Command| arguments.first().is_some_and(|word| *word == command.get_name());
+                if let Some(command) = commands.iter().find(name) {
+                    let parsed = command.clone().try_get_matches_from(&arguments);
+                    assert!(parsed.is_ok(), "{}: {line}\n{}", path.display(), parsed.unwrap_err());
+                    tried.insert(command.get_name().to_owned());
+                }
+            }
+        }
+    }
+    for command in ["fedmsg-hub", "fedmsg-tail", "fedmsg-trigger", "fedmsg-gateway", "fedmsg-certs"] {
+        assert!(tried.contains(command), "the guides start only {tried:?}");
+    }
+}
+
+/// The lines of all fenced blocks, without the prompt, and without the ends that a backslash takes away.
+fn blocks(markdown: &str) -> Vec<String> {
+    let fenced = markdown.split("```").skip(1).step_by(2).map(|block| block.replace("\\\n", " "));
+    let lines = |block: String| block.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    let lines = fenced.flat_map(lines);
+    lines.map(|line| line.strip_prefix("$ ").unwrap_or(&line).to_owned()).collect()
 }
 
 #[test]

@@ -74,7 +74,8 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   fedmsg-config import /etc/fedmsg.d > hub.toml
-  fedmsg-config import /etc/fedmsg.d ~/.fedmsg.d extra.py > hub.toml && fedmsg-hub check --config hub.toml")]
+  fedmsg-config import /etc/fedmsg.d ~/.fedmsg.d extra.py > hub.toml
+  fedmsg-hub check --config hub.toml")]
     Import {
         /// Files, or folders with *.py, such as /etc/fedmsg.d; later ones win.
         #[arg(value_name = "PATH", required = true)]

@@ -77,10 +77,12 @@ pub struct Cli {
     /// No topics in which this regular expression is found.
     #[arg(long, value_name = "REGEXP", default_value = "_heartbeat")]
     pub exclude: Regex,
-    /// Only messages that concern one of these people; comma-separated.
+    /// Only messages that concern one of these people; comma-separated. So far that is known of what fedmsg-logger and
+    /// fedmsg-announce send: it concerns its sender.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub users: Vec<String>,
-    /// Only messages that concern one of these packages; comma-separated.
+    /// Only messages that concern one of these packages; comma-separated. So far that is known of no message: none is
+    /// printed.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub packages: Vec<String>,
     /// Print only messages whose signatures verify, and note the others on standard error; what the configuration

@@ -107,7 +107,7 @@ impl View {
             Form::Record => self.harmless(&record::record(Timestamp::now(), endpoint, topic, body)),
             Form::Gource => {
                 let time = envelope.timestamp().ok_or(ShowError::NoTime)?;
-                gource::lines(time as i64, &self.describe(topic, envelope))
+                gource::lines(time as i64, topic, &self.describe(topic, envelope))
             }
             Form::Cowsay => {
                 let said = self.describe(topic, envelope).subtitle;

@@ -42,7 +42,7 @@ use crate::selection::Selection;
 Examples:
   fedmsg-hub check --config /etc/fedmsg/hub.toml
   fedmsg-hub check --connect
-  fedmsg-hub check --strict --json | jq -r '.findings[] | .severity + \" \" + .kind + \" \" + .what'")]
+  fedmsg-hub check --strict --json | jq -r '.findings[] | [.kind, .what] | @tsv'")]
 pub struct Check {
     /// Connect to every endpoint for a moment, too, and see who answers.
     #[arg(long)]

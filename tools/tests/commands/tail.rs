@@ -95,6 +95,29 @@ fn gource_gets_who_did_something_to_what() {
 }
 
 #[test]
+fn gource_reads_each_line() {
+    let bus = Bus::new();
+    let mut outbound = bus.outbound();
+    let child = bus.start_tail(&["-n", "3", "--gource"]);
+    for (topic, username) in
+        [(TOPIC, "root"), ("org.fedoraproject.dev.logger.log", "č|b\\n9"), ("college.edit", "root")]
+    {
+        let body = format!(r#"{{"topic":"t","timestamp":1795216482,"username":"{username}","msg":{{}}}}"#);
+        publish(&mut outbound, topic, &body);
+    }
+    let lines = Finished::wait(child).quietly();
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    std::fs::write(bus.path().join("lines"), &lines).unwrap();
+    let mut gource = Command::new("gource");
+    gource.args(["--log-format", "custom", "--output-custom-log", "read", "lines"]).current_dir(bus.path());
+    let gource = gource.output().unwrap_or_else(|error| panic!("gource: {error}; scripts/test installs it"));
+    assert!(gource.status.success(), "{gource:?}");
+    let read = std::fs::read_to_string(bus.path().join("read")).unwrap();
+    // It writes paths from their root on.
+    assert_eq!(read.replace("|A|/", "|A|"), lines);
+}
+
+#[test]
 fn a_cow_says_what_no_shell_has_seen() {
     let bus = Bus::new();
     let mut outbound = bus.outbound();

@@ -123,6 +123,22 @@ impl Subscribe for Subscriber {
         self.open(endpoint, prefixes, &State::Connected)
     }
 
+    fn lead(&mut self, endpoint: &Endpoint) -> Result<(), BusError> {
+        let name = &endpoint.name;
+        if endpoint.addresses.is_empty() {
+            return Err(BusError::NoAddress(name.clone()));
+        }
+        self.with_inbox(|inbox| match inbox.endpoints.contains_key(name) {
+            true => {
+                let addresses = endpoint.addresses.iter().cloned();
+                self.status
+                    .insert(name, addresses.map(|it| AddressStatus::new(it, State::Connected)).collect());
+                Ok(())
+            }
+            false => Err(BusError::NotOpen(name.clone())),
+        })
+    }
+
     fn bind(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<Vec<Address>, BusError> {
         self.open(endpoint, prefixes, &State::Bound)?;
         Ok(endpoint.addresses.clone())

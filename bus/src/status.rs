@@ -112,6 +112,9 @@ impl fmt::Display for DownReason {
     }
 }
 
+/// Counts of so many addresses that were left are kept for each endpoint: a service may be at ever new ones.
+const MOST_LEFT: usize = 100;
+
 /// A shared view of every endpoint of one subscriber. Cheap to clone and to read.
 #[derive(Clone, Debug, Default)]
 pub struct StatusBoard(Arc<Shared>);
@@ -120,8 +123,15 @@ pub struct StatusBoard(Arc<Shared>);
 struct Shared {
     endpoints: Mutex<BTreeMap<EndpointName, Entry>>,
     /// Of endpoints that were ever open: who is opened again counts on.
-    traffic: Mutex<BTreeMap<EndpointName, Arc<Traffic>>>,
+    past: Mutex<BTreeMap<EndpointName, Past>>,
     changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Past {
+    traffic: Arc<Traffic>,
+    /// Connections made and lost at addresses that were left.
+    left: BTreeMap<Address, (u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -159,9 +169,9 @@ impl StatusBoard {
         }
     }
 
-    pub(crate) fn insert(&self, name: &EndpointName, addresses: Vec<AddressStatus>) -> Arc<Traffic> {
-        let mut all = self.0.traffic.lock().unwrap_or_else(PoisonError::into_inner);
-        let traffic = Arc::clone(all.entry(name.clone()).or_default());
+    pub(crate) fn insert(&self, name: &EndpointName, mut addresses: Vec<AddressStatus>) -> Arc<Traffic> {
+        addresses.iter_mut().for_each(|address| self.recall(name, address));
+        let traffic = Arc::clone(&self.past().entry(name.clone()).or_default().traffic);
         let entry = Entry { opened: Instant::now(), traffic: Arc::clone(&traffic), addresses };
         self.lock().insert(name.clone(), entry);
         self.0.changed.notify_all();
@@ -169,7 +179,8 @@ impl StatusBoard {
     }
 
     pub(crate) fn remove(&self, name: &EndpointName) {
-        self.lock().remove(name);
+        let entry = self.lock().remove(name);
+        entry.iter().flat_map(|entry| &entry.addresses).for_each(|address| self.remember(name, address));
         self.0.changed.notify_all();
     }
 
@@ -186,7 +197,8 @@ impl StatusBoard {
         Some(result)
     }
 
-    pub(crate) fn add(&self, name: &EndpointName, address: AddressStatus) {
+    pub(crate) fn add(&self, name: &EndpointName, mut address: AddressStatus) {
+        self.recall(name, &mut address);
         if let Some(entry) = self.lock().get_mut(name) {
             entry.addresses.push(address);
         }
@@ -194,10 +206,31 @@ impl StatusBoard {
     }
 
     pub(crate) fn forget(&self, name: &EndpointName, address: &Address) {
-        if let Some(entry) = self.lock().get_mut(name) {
-            entry.addresses.retain(|status| status.address != *address);
-        }
+        let mut endpoints = self.lock();
+        let left = endpoints.get_mut(name).and_then(|entry| {
+            let index = entry.addresses.iter().position(|status| status.address == *address)?;
+            Some(entry.addresses.remove(index))
+        });
+        drop(endpoints);
+        left.iter().for_each(|status| self.remember(name, status));
         self.0.changed.notify_all();
+    }
+
+    fn remember(&self, name: &EndpointName, status: &AddressStatus) {
+        let mut past = self.past();
+        let left = &mut past.entry(name.clone()).or_default().left;
+        if left.len() < MOST_LEFT {
+            left.insert(status.address.clone(), (status.connects, status.disconnects));
+        }
+    }
+
+    fn recall(&self, name: &EndpointName, status: &mut AddressStatus) {
+        let counts = self.past().get_mut(name).and_then(|past| past.left.remove(&status.address));
+        (status.connects, status.disconnects) = counts.unwrap_or_default();
+    }
+
+    fn past(&self) -> MutexGuard<'_, BTreeMap<EndpointName, Past>> {
+        self.0.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shows an address in the state of another that leads to the same place.

@@ -29,6 +29,16 @@ pub trait Subscribe: Send {
     /// [`BusError::AlreadyOpen`], [`BusError::NoAddress`] and [`BusError::Wildcard`].
     fn connect(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<(), BusError>;
 
+    /// Has an endpoint that is connected lead to these addresses. New ones are connected first; those that are not among them
+    /// are left when each new one is connected, or was tried, and what has come from the others is taken. Where both have an
+    /// address, nothing happens.
+    ///
+    /// Returns at once, as [`Self::connect`].
+    ///
+    /// # Errors
+    /// [`BusError::NotOpen`], [`BusError::NoAddress`] and [`BusError::Wildcard`].
+    fn lead(&mut self, endpoint: &Endpoint) -> Result<(), BusError>;
+
     /// Binds every address of an endpoint, so that publishers can connect (Python fedmsg's `relay_inbound`).
     ///
     /// Returns the addresses as bound: `*` as port is now a number.

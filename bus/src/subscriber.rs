@@ -162,16 +162,14 @@ impl Subscriber {
         if self.sources.iter().any(|source| source.name == endpoint.name) {
             return Err(BusError::AlreadyOpen(endpoint.name.clone()));
         }
-        if endpoint.addresses.is_empty() {
-            return Err(BusError::NoAddress(endpoint.name.clone()));
-        }
+        has_address(endpoint)?;
         self.next_id += 1;
         let socket = socket::subscriber(&self.zmq, &self.options)?;
         let mut source = Source::new(self.next_id, endpoint.name.clone(), socket);
         source.set_prefixes(prefixes).map_err(BusError::system("subscribe"))?;
         // On inproc nothing happens that could be watched, and closing may wait for the peer's thread, which may be ours.
-        let is_inproc = endpoint.addresses.iter().all(|address| matches!(address, Address::Inproc(_)));
-        let monitor = (!is_inproc).then(|| Monitor::new(&self.zmq, &source.socket)).transpose();
+        source.is_watched = !is_inproc(endpoint);
+        let monitor = source.is_watched.then(|| Monitor::new(&self.zmq, &source.socket)).transpose();
         let monitor = monitor.map_err(BusError::system("watch a socket"))?;
         Ok((source, monitor))
     }
@@ -204,10 +202,38 @@ impl Subscriber {
             let (closed, is_closed) = crossbeam_channel::bounded(1);
             source.is_closed = is_closed;
             let (id, name) = (source.id, source.name.clone());
-            self.supervisor.watch(Watched { id, name, monitor, links, discoveries, is_bound, closed });
+            let configured = links.iter().map(|link| link.address.clone()).collect();
+            self.supervisor.watch(Watched {
+                id,
+                name,
+                monitor,
+                configured,
+                links,
+                discoveries,
+                is_bound,
+                closed,
+            });
         }
         self.sources.push(source);
         Ok(value)
+    }
+}
+
+fn is_inproc(endpoint: &Endpoint) -> bool {
+    endpoint.addresses.iter().all(|address| matches!(address, Address::Inproc(_)))
+}
+
+fn has_address(endpoint: &Endpoint) -> Result<(), BusError> {
+    if endpoint.addresses.is_empty() { Err(BusError::NoAddress(endpoint.name.clone())) } else { Ok(()) }
+}
+
+fn can_be_connected(endpoint: &Endpoint) -> Result<(), BusError> {
+    has_address(endpoint)?;
+    match endpoint.addresses.iter().find(|address| address.is_wildcard()) {
+        Some(address) => {
+            Err(BusError::Wildcard { endpoint: endpoint.name.clone(), address: address.clone() })
+        }
+        None => Ok(()),
     }
 }
 
@@ -228,9 +254,7 @@ impl Subscribe for Subscriber {
     }
 
     fn connect(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<(), BusError> {
-        if let Some(address) = endpoint.addresses.iter().find(|address| address.is_wildcard()) {
-            return Err(BusError::Wildcard { endpoint: endpoint.name.clone(), address: address.clone() });
-        }
+        can_be_connected(endpoint)?;
         let (source, monitor) = self.open(endpoint, prefixes)?;
         let now = Instant::now();
         let mut seen = BTreeSet::new();
@@ -242,6 +266,20 @@ impl Subscribe for Subscriber {
             .try_for_each(|target| source.connect(target))
             .map(|()| ((), links, discoveries));
         self.settle(source, monitor, false, connected.map_err(BusError::system("connect")))
+    }
+
+    fn lead(&mut self, endpoint: &Endpoint) -> Result<(), BusError> {
+        can_be_connected(endpoint)?;
+        let index = self.index(&endpoint.name)?;
+        let source = self.sources.get(index).filter(|source| source.is_watched && !is_inproc(endpoint));
+        if let Some(source) = source {
+            self.supervisor.lead(source.id, endpoint.addresses.clone());
+            return Ok(());
+        }
+        // Nobody looks after what is inproc.
+        let prefixes = self.sources.get(index).map(|source| source.prefixes.clone()).unwrap_or_default();
+        self.disconnect(&endpoint.name)?;
+        self.connect(endpoint, &prefixes)
     }
 
     fn bind(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<Vec<Address>, BusError> {

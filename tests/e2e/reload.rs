@@ -1,5 +1,7 @@
 //! Reload: what changes takes effect, what does not is not touched, and what cannot be leaves all as it was.
 
+mod endpoints;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;

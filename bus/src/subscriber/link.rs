@@ -20,10 +20,12 @@ pub(super) struct Link {
     pub(super) target: Option<Target>,
     /// Whether a service has led here, and no configuration.
     pub(super) is_found: bool,
-    /// Whether the service no longer leads here.
+    /// Whether neither configuration nor service leads here any more.
     pub(super) is_leaving: bool,
     /// Whether the peer has spoken ZeroMQ and has not gone since.
     pub(super) is_connected: bool,
+    /// Whether it was connected, or could not be.
+    pub(super) is_settled: bool,
     alternatives: Vec<SocketAddr>,
     lookup: Lookup,
     /// When libzmq will count as having given up.
@@ -41,9 +43,12 @@ impl Link {
     pub(super) fn new(address: Address, now: Instant) -> Self {
         let target = Target::literal(&address);
         let lookup = if target.is_some() { Lookup::idle() } else { Lookup::at(now) };
+        // Of what is inproc nothing is heard.
+        let is_settled = matches!(address, Address::Inproc(_));
         Self {
             address,
             target,
+            is_settled,
             is_found: false,
             is_leaving: false,
             is_connected: false,
@@ -85,11 +90,6 @@ impl Link {
         AddressStatus::new(self.address.clone(), state)
     }
 
-    /// Whether it is not yet known where it leads to, and may soon be.
-    pub(super) fn is_new(&self) -> bool {
-        self.target.is_none() && self.lookup.is_first()
-    }
-
     /// The target that must be connected again, because libzmq no longer tries.
     pub(super) fn take_given_up(&mut self, now: Instant) -> Option<Target> {
         self.given_up.take_if(|at| *at <= now)?;
@@ -105,18 +105,20 @@ impl Link {
 
     /// The name was not found: how long until the next try.
     pub(super) fn unresolved(&mut self, now: Instant) -> Duration {
+        self.is_settled = true;
         self.lookup.retry(now)
     }
 
     /// The connection broke, or its handshake did.
     pub(super) fn broken(&mut self, now: Instant) {
-        self.is_connected = false;
+        (self.is_connected, self.is_settled) = (false, true);
         self.given_up = Some(now + GIVEN_UP);
     }
 
     /// An attempt failed and libzmq makes another: where to connect instead.
     pub(super) fn retried(&mut self, now: Instant) -> Option<Target> {
         self.given_up = None;
+        self.is_settled = true;
         let is_name = matches!(self.address, Address::Tcp { host: Host::Name(_), .. });
         if !is_name || self.lookup.is_under_way() {
             return None;
@@ -129,7 +131,7 @@ impl Link {
     }
 
     pub(super) fn connected(&mut self) {
-        self.is_connected = true;
+        (self.is_connected, self.is_settled) = (true, true);
         self.given_up = None;
         self.lookup.succeeded();
     }

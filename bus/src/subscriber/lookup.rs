@@ -78,11 +78,6 @@ impl Lookup {
             self.state = State::Idle;
         }
     }
-
-    /// Whether there was no answer yet.
-    pub(super) fn is_first(&self) -> bool {
-        self.failures == 0 && self.state != State::Idle
-    }
 }
 
 #[cfg(test)]

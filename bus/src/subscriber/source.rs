@@ -24,7 +24,9 @@ pub(super) struct Source {
     pub(super) is_closed: Receiver<()>,
     /// Whether nothing was left when last asked.
     pub(super) is_empty: Cell<bool>,
-    prefixes: Prefixes,
+    /// Whether the supervisor looks after it.
+    pub(super) is_watched: bool,
+    pub(super) prefixes: Prefixes,
 }
 
 impl Source {
@@ -36,6 +38,7 @@ impl Source {
             traffic: Arc::default(),
             is_closed: crossbeam_channel::bounded(1).1,
             is_empty: Cell::new(false),
+            is_watched: false,
             prefixes: Prefixes::default(),
         }
     }

@@ -22,6 +22,10 @@ use crate::{Address, BusError, StatusBoard};
 
 enum Event {
     Watch(Watched),
+    Lead {
+        id: u64,
+        addresses: Vec<Address>,
+    },
     Answered {
         id: u64,
         address: Address,
@@ -71,6 +75,11 @@ impl Supervisor {
         self.send(Event::Watch(watched));
     }
 
+    /// Has an endpoint that is connected lead elsewhere.
+    pub(super) fn lead(&self, id: u64, addresses: Vec<Address>) {
+        self.send(Event::Lead { id, addresses });
+    }
+
     fn send(&self, event: Event) {
         // The thread ends after the handle.
         self.inbox.send(event).ok();
@@ -109,6 +118,7 @@ impl Supervision {
             while let Ok(event) = self.events.try_recv() {
                 match event {
                     Event::Watch(watched) => self.watched.push(watched),
+                    Event::Lead { id, addresses } => self.lead(id, addresses),
                     Event::Answered { id, address, answer } => self.answered(id, &address, answer),
                     Event::Stop => stop = Some(Deadline::after(CLOSING)),
                 }
@@ -179,6 +189,12 @@ impl Supervision {
                     warn!(%error, ?wait, "cannot start a thread to look names up; trying again");
                 }
             }
+        }
+    }
+
+    fn lead(&mut self, id: u64, addresses: Vec<Address>) {
+        if let Some(watched) = self.watched.iter_mut().find(|watched| watched.id == id) {
+            give(&self.orders, &self.orders_bell, watched.lead(addresses, Instant::now(), &self.status));
         }
     }
 

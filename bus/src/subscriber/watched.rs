@@ -14,6 +14,7 @@ use super::link::{Link, Target};
 use super::pulse::Change;
 use super::resolver::Question;
 use crate::monitor::Monitor;
+use crate::status::AddressStatus;
 use crate::{Address, DownReason, EndpointName, Moment, State, StatusBoard};
 
 /// What the supervisor wants done to the socket of an endpoint.
@@ -29,6 +30,8 @@ pub(super) struct Watched {
     pub(super) id: u64,
     pub(super) name: EndpointName,
     pub(super) monitor: Monitor,
+    /// The places that are configured, and not found.
+    pub(super) configured: BTreeSet<Address>,
     /// Each place once.
     pub(super) links: Vec<Link>,
     pub(super) discoveries: Vec<Discovery>,
@@ -154,16 +157,35 @@ impl Watched {
         }
     }
 
-    /// Makes links of what the services have led to, and marks those that they no longer lead to.
+    /// Other addresses are configured.
+    pub(super) fn lead(&mut self, addresses: Vec<Address>, now: Instant, status: &StatusBoard) -> Vec<Order> {
+        let (services, places): (BTreeSet<_>, _) = addresses.into_iter().partition(Address::is_service);
+        self.configured = places;
+        for discovery in self.discoveries.extract_if(.., |it| !services.contains(&it.address)) {
+            status.forget(&self.name, &discovery.address);
+        }
+        for address in &services {
+            if let Some(new) = Discovery::new(address, now)
+                && !self.discoveries.iter().any(|it| it.address == *address)
+            {
+                status.add(&self.name, AddressStatus::new(address.clone(), State::Resolving));
+                self.discoveries.push(new);
+            }
+        }
+        self.adopt(now, status)
+    }
+
+    /// Makes links of what is configured and of what the services have led to, and marks those that are neither any more.
     fn adopt(&mut self, now: Instant, status: &StatusBoard) -> Vec<Order> {
-        let mut wanted: BTreeSet<_> = self.discoveries.iter().flat_map(|it| it.places.clone()).collect();
+        let found = self.discoveries.iter().flat_map(|it| it.places.clone());
+        let mut wanted: BTreeSet<_> = found.chain(self.configured.iter().cloned()).collect();
         for link in &mut self.links {
-            let is_wanted = wanted.remove(&link.address);
-            link.is_leaving = link.is_found && !is_wanted;
+            link.is_leaving = !wanted.remove(&link.address);
         }
         let mut orders = Vec::new();
         for address in wanted {
-            let mut link = Link::found(address, now);
+            let is_found = !self.configured.contains(&address);
+            let mut link = if is_found { Link::found(address, now) } else { Link::new(address, now) };
             status.add(&self.name, link.status());
             let target = link.target.take();
             self.links.push(link);
@@ -173,10 +195,11 @@ impl Watched {
         orders
     }
 
-    /// Leaves where no service leads to any more, but not before it is known where they lead to instead: that may be the
-    /// same place by another name.
+    /// Leaves what is to be left, but not before each new place is connected, or was tried: it may be the same one by another
+    /// name, or the publisher may have moved there.
     fn retire(&mut self, status: &StatusBoard) -> Vec<Order> {
-        if self.links.iter().any(|link| link.is_found && !link.is_leaving && link.is_new()) {
+        let is_awaited = |link: &Link| !link.is_leaving && !link.is_settled;
+        if !self.links.iter().any(|link| link.is_leaving) || self.links.iter().any(is_awaited) {
             return Vec::new();
         }
         let (leaving, staying): (Vec<_>, _) =
@@ -184,7 +207,7 @@ impl Watched {
         self.links = staying;
         let mut orders = Vec::new();
         for Link { address, target, .. } in leaving {
-            info!(endpoint = %self.name, %address, "left: no service is there any more");
+            info!(endpoint = %self.name, %address, "left");
             status.forget(&self.name, &address);
             let leave = target.filter(|target| !self.leads_to(target));
             orders.extend(leave.map(|leave| Order { endpoint: self.id, leave: Some(leave), connect: None }));
@@ -208,6 +231,7 @@ impl Watched {
                 orders.extend(self.connection(index, event, status));
             }
         }
+        orders.extend(self.retire(status));
         orders
     }
 
@@ -319,10 +343,11 @@ impl Watched {
     /// Makes a link lead elsewhere. One connection to a place is enough, and it is left with the last link that led there.
     fn redirect(&mut self, index: usize, to: Target, status: &StatusBoard) -> Option<Order> {
         let twin = self.links.iter().find(|link| link.target.as_ref() == Some(&to));
-        let twin = twin.map(|link| (link.address.clone(), link.is_connected));
+        let twin = twin.map(|link| (link.address.clone(), link.is_connected, link.is_settled));
         let link = self.links.get_mut(index)?;
-        link.is_connected = twin.as_ref().is_some_and(|(_, is_connected)| *is_connected);
-        if let Some((twin, _)) = &twin {
+        link.is_connected = false;
+        if let Some((twin, is_connected, is_settled)) = &twin {
+            (link.is_connected, link.is_settled) = (*is_connected, *is_settled);
             status.share(&self.name, twin, &link.address);
         }
         let left = link.target.replace(to.clone());

@@ -3,6 +3,7 @@
 
 mod binding;
 mod harness;
+mod leading;
 mod liveness;
 mod publishing;
 mod receiving;

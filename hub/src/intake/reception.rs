@@ -61,15 +61,21 @@ impl Reception {
         }
     }
 
-    /// What is between this one and the next: the topics of both, and the endpoints of both that are subscribed to. What
-    /// cannot be both is as it was.
+    /// What is between this one and the next: the topics of both, and the endpoints of both that are subscribed to, with the
+    /// addresses of both. What cannot be both is as it was.
     #[must_use]
     pub fn and(&self, next: &Self) -> Self {
-        let taken: BTreeSet<_> =
-            self.inbound.iter().chain(&self.subscribed).chain(&next.inbound).map(|it| &it.name).collect();
-        let new = next.subscribed.iter().filter(|endpoint| !taken.contains(&endpoint.name)).cloned();
+        let bound: BTreeSet<_> = self.inbound.iter().chain(&next.inbound).map(|it| &it.name).collect();
         let mut both = self.clone();
-        both.subscribed.extend(new);
+        for endpoint in next.subscribed.iter().filter(|endpoint| !bound.contains(&endpoint.name)) {
+            match both.subscribed.iter_mut().find(|it| it.name == endpoint.name) {
+                Some(known) => {
+                    let new = endpoint.addresses.iter().filter(|it| !known.addresses.contains(it));
+                    known.addresses.extend(new.cloned().collect::<Vec<_>>());
+                }
+                None => both.subscribed.push(endpoint.clone()),
+            }
+        }
         both.topics.extend(next.topics.iter().cloned());
         both.max_body_bytes = both.max_body_bytes.max(next.max_body_bytes);
         both
@@ -128,23 +134,30 @@ impl<S: Subscribe> Intake<S> {
         self.router = Router::new(patterns);
         self.max_body_bytes = to.max_body_bytes;
 
-        let left = self.open.0.iter().filter(|(name, open)| wanted.get(*name) != Some(*open));
+        let stays = |name: &EndpointName, open: &(Endpoint, Way)| match (wanted.get(name), open) {
+            (Some((_, Way::Connected)), (_, Way::Connected)) => true,
+            (wanted, open) => wanted == Some(open),
+        };
+        let left = self.open.0.iter().filter(|(name, open)| !stays(name, open));
         for name in left.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.leave(&name, complaints)?;
         }
         for (name, (endpoint, way)) in wanted {
-            match (self.open.0.contains_key(&name), way) {
-                (true, Way::Bound) => continue,
-                (true, Way::Connected) => {
+            match (self.open.0.get(&name), way) {
+                (Some(_), Way::Bound) => continue,
+                (Some((open, _)), Way::Connected) => {
                     self.subscriber.set_prefixes(&name, &prefixes)?;
-                    continue;
+                    if *open == endpoint {
+                        continue;
+                    }
+                    self.subscriber.lead(&endpoint)?;
                 }
-                (false, Way::Bound) => {
+                (None, Way::Bound) => {
                     for address in self.subscriber.bind(&endpoint, &Prefixes::everything())? {
                         tracing::info!(endpoint = %name, %address, "receiving");
                     }
                 }
-                (false, Way::Connected) => self.subscriber.connect(&endpoint, &prefixes)?,
+                (None, Way::Connected) => self.subscriber.connect(&endpoint, &prefixes)?,
             }
             self.open.0.insert(name, (endpoint, way));
         }

@@ -3,8 +3,12 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use crate::preset::program;
+
 /// Says what is wrong.
 pub(crate) fn complain(what: &dyn Display) {
+    let program = program();
+    let said = what.to_string().replace('\n', &format!("\n{program}: "));
     // Nobody is left to tell if standard error is closed.
-    drop(writeln!(io::stderr(), "fedmsg-hub: {}", what.to_string().replace('\n', "\nfedmsg-hub: ")));
+    drop(writeln!(io::stderr(), "{program}: {said}"));
 }

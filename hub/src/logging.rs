@@ -16,6 +16,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
+use crate::preset;
+
 /// Lines that wait for a slow reader at most.
 const WAITING: usize = 10_000;
 
@@ -147,7 +149,7 @@ pub fn install(configuration: &Configuration) -> Result<Log, Problem> {
             let (filter, handle) = reload::Layer::new(filter);
             let journal = journal
                 .with_field_prefix(Some("FEDMSG".to_owned()))
-                .with_syslog_identifier("fedmsg-hub".to_owned());
+                .with_syslog_identifier(preset::program().to_owned());
             drop(Registry::default().with(filter).with(journal).try_init());
             (None, Box::new(move |filter| handle.reload(filter)))
         }

@@ -119,6 +119,11 @@ fn renamed(command: Command, name: &str) -> Command {
     command.mut_subcommands(|inner| renamed(inner, name))
 }
 
+/// The name that this process goes by.
+pub(crate) fn program() -> &'static str {
+    Preset::of(std::env::args_os().next().as_ref()).map_or("fedmsg-hub", |preset| preset.name)
+}
+
 impl Cli {
     /// The command line of this process, by the name that it was started by. Ends the process if it is wrong, or asks for
     /// help.

@@ -14,6 +14,14 @@ fn refused(config: &str) -> String {
 }
 
 #[test]
+fn under_another_name_the_hub_complains_under_that_name() {
+    let scratch = Scratch::new();
+    let relay = Hub::builder(&scratch).program("fedmsg-relay").config("nonsense = 1\nmore = 2").run();
+    assert_eq!(relay.status.code(), Some(3));
+    assert!(relay.stderr.lines().all(|line| line.starts_with("fedmsg-relay: ")), "{}", relay.stderr);
+}
+
+#[test]
 fn each_mistake_is_named_with_file_line_and_key() {
     for (config, expected) in [
         (

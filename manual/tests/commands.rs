@@ -151,6 +151,12 @@ fn the_files_are_where_systems_look_and_their_readers_take_them() {
         reads("zsh", &["-n"], &path(format!("zsh/site-functions/_{name}")));
         reads("fish", &["-n"], &path(format!("fish/vendor_completions.d/{name}.fish")));
     }
+    let spec = std::fs::read_to_string("../dist/rpm/fedmsg-hub.spec").unwrap();
+    for place in
+        ["man/man1/", "bash-completion/completions/", "zsh/site-functions/_", "fish/vendor_completions.d/"]
+    {
+        assert!(spec.contains(&format!("\n/usr/share/{place}fedmsg-*\n")), "the RPM lacks {place}");
+    }
     let page = std::fs::read_to_string(share.path().join("man/man1/fedmsg-tail.1")).unwrap();
     let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
     let last = ["\"EXIT STATUS\"", "ENVIRONMENT", "FILES", "EXAMPLES"];

@@ -35,8 +35,8 @@ pub struct Outbound {
     closed: AtomicBool,
     /// Something had not left the process in time.
     unsent: AtomicBool,
-    /// A consumer's endpoint could not be bound.
-    address_taken: AtomicBool,
+    /// Consumers whose endpoint could not be bound when they last tried.
+    without_address: Mutex<BTreeSet<ConsumerName>>,
 }
 
 /// A publisher for forwarding.
@@ -62,13 +62,13 @@ impl Outbound {
         let own = publish::signer(&settings, &settings.crypto.cert_prefix).ok().flatten();
         let (settings, own) = (RwLock::new(Arc::new(settings)), Mutex::new(own));
         let (sender, forwarding, relay) = Default::default();
-        let (closed, unsent, address_taken) = Default::default();
-        Self { context, settings, sender, forwarding, own, relay, closed, unsent, address_taken }
+        let (closed, unsent, without_address) = Default::default();
+        Self { context, settings, sender, forwarding, own, relay, closed, unsent, without_address }
     }
 
-    /// Whether a consumer could not start because an address is taken.
-    pub fn address_taken(&self) -> bool {
-        self.address_taken.load(Relaxed)
+    /// Whether this consumer could not start because an address is taken.
+    pub fn address_taken(&self, consumer: &str) -> bool {
+        lock(&self.without_address).contains(consumer)
     }
 
     /// When the certificates are valid that were read to sign with.
@@ -246,6 +246,7 @@ impl Outbound {
     }
 
     fn open(&self, consumer: &ConsumerName, name: &str) -> Result<PublisherId, StartError> {
+        lock(&self.without_address).remove(consumer);
         let mut publishers = lock(&self.forwarding);
         let endpoint = self.settings().endpoints.endpoint(name).ok_or_else(|| {
             StartError::fatal(format!(
@@ -258,7 +259,7 @@ impl Outbound {
             return Ok(PublisherId(*id));
         }
         let (publisher, address) = self.context.bind_publisher(&endpoint).map_err(|error| {
-            self.address_taken.store(true, Relaxed);
+            lock(&self.without_address).insert(consumer.clone());
             StartError::retry(error)
         })?;
         tracing::info!(endpoint = name, %address, "publishing");

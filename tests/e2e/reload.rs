@@ -1,6 +1,7 @@
 //! Reload: what changes takes effect, what does not is not touched, and what cannot be leaves all as it was.
 
 mod endpoints;
+mod publishing;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -91,6 +92,42 @@ fn a_consumer_that_hangs_as_it_leaves_is_shown_so_and_the_hub_is_not_ready() {
 }
 
 #[test]
+fn a_consumer_that_hung_in_its_start_has_no_say_in_how_its_next_start_is_shown() {
+    let scratch = Scratch::new();
+    let stays = told(&scratch).plugin("misbehaving").config("hub.start_deadline = \"100ms\"");
+    let with = |file: &std::path::Path| {
+        let config = format!(
+            "misbehaving.blocks_in_start = {{ enabled = true, file = \"{}\" }}\nmisbehaving.talks.enabled = true",
+            file.display()
+        );
+        stays.clone().config(&config)
+    };
+    let hub = stays.clone().config("misbehaving.talks.enabled = true").start();
+    let (later, there) = (scratch.join("later"), scratch.write("there", ""));
+    let refused = reload(&scratch, &with(&later));
+    assert_eq!(refused.status.code(), Some(4), "{}", refused.stderr);
+    assert!(refused.stderr.contains("not started within hub.start_deadline"), "{}", refused.stderr);
+    assert_eq!(reload(&scratch, &with(&there)).stdout, "added consumer blocks-in-start");
+    let status = || -> serde_json::Value {
+        let status = Process::run(&scratch, "status", stays.command().args(["status", "--json"]), "");
+        serde_json::from_str(&status.stdout).unwrap()
+    };
+    let threads = || fs::read_dir(format!("/proc/{}/task", hub.process.id())).unwrap();
+    let hung = || {
+        let names = threads().map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")));
+        names.filter(|name| name.as_ref().is_ok_and(|name| name.starts_with("blocks-in-start"))).count()
+    };
+    assert_eq!((hung(), &status()["consumers"][0]["state"]), (2, &json!("running")));
+    fs::write(later, "").unwrap();
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while hung() > 1 {
+        assert!(std::time::Instant::now() < deadline, "the first one does not end");
+    }
+    let status = status();
+    assert_eq!((&status["consumers"][0]["state"], &status["problems"]), (&json!("running"), &json!([])));
+}
+
+#[test]
 fn an_endpoint_that_comes_again_counts_on_and_was_not_silent_before() {
     let scratch = Scratch::new();
     let recorder = Recorder::listen(&scratch, "recorder");
@@ -148,7 +185,7 @@ fn what_cannot_be_leaves_all_as_it_was_and_is_named() {
         ),
         ("misbehaving.never_starts.enabled = true", "consumer `never-starts` did not start", 4),
         ("misbehaving.panics_in_start.enabled = true", "no start today", 4),
-        (&*relay, "relay_outbound", 4),
+        (&*relay, "relay_outbound", 5),
     ];
     for (n, (config, names, code)) in cases.into_iter().enumerate() {
         // The others change along with what is wrong, and are as they were afterwards.

@@ -44,7 +44,7 @@ use crate::trust::Judge;
 pub type ConsumerName = Arc<str>;
 
 /// Tells a consumer's start from its earlier and later ones: a reload may stop it and start it anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Run(pub u64);
 
 /// A consumer that is to run: what its threads share.
@@ -74,6 +74,10 @@ pub struct Consumer {
 }
 
 impl Consumer {
+    fn set_state(&self, state: ConsumerState) {
+        self.tally.set_state(self.run, state);
+    }
+
     fn report(&self, event: Event) {
         // Nobody listens any more once the hub is past its deadline.
         drop(self.events.send((self.run, event)));
@@ -192,21 +196,29 @@ pub struct Tally {
 /// What a consumer is about, and since when.
 #[derive(Debug, Clone, Copy)]
 struct Phase {
+    /// Whose it is: an earlier run may hang in its start, and come back when a later one is under way.
+    run: Run,
     state: ConsumerState,
     since: Instant,
 }
 
 impl Default for Phase {
     fn default() -> Self {
-        Self { state: ConsumerState::Starting, since: Instant::now() }
+        Self::of(Run::default())
+    }
+}
+
+impl Phase {
+    fn of(run: Run) -> Self {
+        Self { run, state: ConsumerState::Starting, since: Instant::now() }
     }
 }
 
 impl Tally {
     /// The consumer is started, for the first time or again. What it had set aside it will find again.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn begin(&self, run: Run) {
         self.aside.store(0, Relaxed);
-        *self.lock_phase() = Phase::default();
+        *self.lock_phase() = Phase::of(run);
     }
 
     /// Messages that were for it, each once.
@@ -239,15 +251,18 @@ impl Tally {
         self.lock_phase().since.elapsed()
     }
 
-    pub(crate) fn set_state(&self, state: ConsumerState) {
+    pub(crate) fn set_state(&self, run: Run, state: ConsumerState) {
         let mut phase = self.lock_phase();
+        if phase.run != run {
+            return;
+        }
         let is_late = match phase.state {
             // Whatever becomes of its start.
             ConsumerState::Leaving => !is_end(state),
             before => is_end(before) && state == ConsumerState::Leaving,
         };
         if !is_late {
-            *phase = Phase { state, since: Instant::now() };
+            *phase = Phase { run, state, since: Instant::now() };
         }
     }
 

@@ -157,7 +157,7 @@ struct Ended(Arc<Consumer>);
 impl Drop for Ended {
     fn drop(&mut self) {
         if self.0.tally.state() != ConsumerState::Ignored {
-            self.0.tally.set_state(ConsumerState::Ended);
+            self.0.set_state(ConsumerState::Ended);
         }
         self.0.report(Event::Ended(self.0.name.clone()));
     }

@@ -17,12 +17,12 @@ impl Consumer {
         loop {
             let error = match self.declared.start(&self.config, Arc::clone(&self.host)) {
                 Ok(instance) if failures == 0 => {
-                    self.tally.set_state(ConsumerState::Running);
+                    self.set_state(ConsumerState::Running);
                     ready();
                     return Some(instance);
                 }
                 Ok(instance) => {
-                    self.tally.set_state(ConsumerState::Running);
+                    self.set_state(ConsumerState::Running);
                     tracing::info!(consumer = %self.name, "consumer started");
                     return Some(instance);
                 }
@@ -31,7 +31,7 @@ impl Consumer {
             match self.options.on_start_error {
                 OnStartError::Retry if error.is_retryable() => {
                     failures += 1;
-                    self.tally.set_state(ConsumerState::Retrying);
+                    self.set_state(ConsumerState::Retrying);
                     let wait = Backoff::default().after(failures);
                     tracing::warn!(
                         consumer = %self.name, error = error.reason(), retry_in = ?wait, "consumer did not start"
@@ -48,7 +48,7 @@ impl Consumer {
                         consumer = %self.name, error = error.reason(),
                         "consumer did not start; the hub runs without it, as on_start_error = \"ignore\" says"
                     );
-                    self.tally.set_state(ConsumerState::Ignored);
+                    self.set_state(ConsumerState::Ignored);
                     ready();
                     return None;
                 }

@@ -92,7 +92,6 @@ impl Consumers {
         let is_new = !journal.consumers().iter().any(|cursor| *cursor.consumer == *name);
         let cursor = journal.register(&name, start(planned.options.start))?;
         let tally = Arc::clone(self.tallies.entry(name.clone()).or_default());
-        tally.begin();
         let reader = cursor.reader();
         let (orders, ordered) = unbounded();
         let (leave, leaves) = bounded(0);
@@ -105,6 +104,7 @@ impl Consumers {
         let handle = Handle { orders, waker, tally: Arc::clone(&tally), profile, has_inbound };
         self.runs += 1;
         let run = Run(self.runs);
+        tally.begin(run);
         let (halt, stopping) = (self.halted.clone(), self.stops.clone());
         let consumer = Consumer {
             name: name.clone(),
@@ -215,7 +215,11 @@ impl Consumers {
         let all = async {
             while self.running.iter().any(|running| waiting(&running)) {
                 match self.notice().await {
-                    Notice::StartFailed(name, error) => return Err(StartUpError::Consumer(name, error)),
+                    Notice::StartFailed(name, error) => {
+                        let is_taken = self.means.outbound.address_taken(&name);
+                        let failed = if is_taken { StartUpError::Taken } else { StartUpError::Consumer };
+                        return Err(failed(name, error));
+                    }
                     Notice::Ended(name) => say_ended(&name, self.count()),
                     Notice::Expected => {}
                 }
@@ -241,7 +245,7 @@ impl Consumers {
         }
         let mut leaving = BTreeSet::new();
         for running in self.running.iter_mut().filter(|running| names.contains(&running.name)) {
-            running.handle.tally.set_state(ConsumerState::Leaving);
+            running.handle.tally.set_state(running.run, ConsumerState::Leaving);
             // One that was told before and hangs in its start has read nothing, and will not.
             if running.leave.take().is_some() || running.is_up {
                 leaving.insert(running.run);

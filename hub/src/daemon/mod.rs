@@ -62,6 +62,9 @@ pub enum StartUpError {
     /// A consumer did not start.
     #[error("consumer `{0}` did not start: {1}")]
     Consumer(ConsumerName, StartError),
+    /// A consumer did not start, because it could not bind an endpoint.
+    #[error("consumer `{0}` did not start: {1}")]
+    Taken(ConsumerName, StartError),
     /// Not every consumer started in time.
     #[error("not started within hub.start_deadline ({1:?}): {0}")]
     Deadline(String, Duration),
@@ -92,7 +95,9 @@ impl StartUpError {
     fn exit(&self) -> Exit {
         match self {
             Self::Consumer(..) | Self::Deadline(..) => Exit::Plugin,
-            Self::Bus(BusError::Bind { .. } | BusError::AllInUse { .. }) | Self::Http(_) => Exit::Address,
+            Self::Bus(BusError::Bind { .. } | BusError::AllInUse { .. })
+            | Self::Http(_)
+            | Self::Taken(..) => Exit::Address,
             Self::Bus(BusError::NoAddress(_) | BusError::Wildcard { .. } | BusError::Service { .. }) => {
                 Exit::Config
             }
@@ -230,10 +235,6 @@ async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
             on_a_thread("control", || drop(server)).await;
             (current, consumers) = (hub.current, hub.consumers);
             (exit, Some(hub.receiving), Some(watchers))
-        }
-        Err(StartUpError::Consumer(name, error)) if outbound.address_taken() => {
-            failed(&StartUpError::Consumer(name, error));
-            (Exit::Address, None, None)
         }
         Err(error) => (failed(&error), None, None),
     };

@@ -99,9 +99,10 @@ impl ReloadError {
             Self::StartUp(StartUpError::Consumer(..) | StartUpError::Deadline(..)) | Self::Busy(..) => {
                 Fault::Consumer
             }
-            Self::StartUp(StartUpError::Bus(BusError::Bind { .. } | BusError::AllInUse { .. })) => {
-                Fault::Address
-            }
+            Self::StartUp(
+                StartUpError::Taken(..)
+                | StartUpError::Bus(BusError::Bind { .. } | BusError::AllInUse { .. }),
+            ) => Fault::Address,
             Self::StartUp(_) | Self::NoThread => Fault::Hub,
         }
     }

@@ -217,6 +217,36 @@ fn a_relay_may_stop_signing_and_lose_its_key_in_one_reload_and_signs_nothing_tha
 }
 
 #[test]
+fn what_plugins_publish_is_signed_by_whom_certnames_says_since_the_last_reload() {
+    let bus = Bus::new();
+    let recorder = Recorder::listen(&bus.scratch, "recorder");
+    let with = |cn: &str| {
+        bus.builder(true, &recorder)
+            .plugin("misbehaving")
+            .config("hub.watch = false\nmisbehaving.publishes = { enabled = true, times = 1, topics = [\"*.logger.*\"], validate_signatures = false }")
+            .config(&format!("{}validate_signatures = true\nsign_messages = true\n[crypto.certnames]\n\"fedmsg-hub.{}\" = \"{cn}\"", trust(), hostname()))
+    };
+    let _hub = with("good").start();
+    bus.knock(|_| has(&recorder, "misbehaving.echo"));
+    let done = Process::run(&bus.scratch, "reload", with("other").command().arg("reload"), "");
+    assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
+    bus.our_logger(&["--json-input"], "{\"now\": \"other\"}");
+    let echo = |msg: &Value| {
+        recorder.wait_until("the echo", |record| {
+            record["topic"].as_str().is_some_and(|it| it.ends_with("misbehaving.echo"))
+                && record["msg"] == *msg
+        })
+    };
+    assert_eq!(echo(&json!({"now": "other"}))["signer"], "other");
+    assert!(recorder.all().iter().any(|record| record["signer"] == "good"));
+    // Without a pair to sign with, all stays as it is.
+    let done = Process::run(&bus.scratch, "reload", with("absent").command().arg("reload"), "");
+    assert_eq!(done.status.code(), Some(3), "{}", done.stderr);
+    bus.our_logger(&["--json-input"], "{\"now\": \"absent\"}");
+    assert_eq!(echo(&json!({"now": "absent"}))["signer"], "other");
+}
+
+#[test]
 fn what_plugins_publish_is_signed_with_the_key_that_was_there_at_the_start() {
     let bus = Bus::new();
     let recorder = Recorder::listen(&bus.scratch, "recorder");

@@ -7,10 +7,15 @@ use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use openssl::asn1::Asn1Time;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{Id, PKey};
+use openssl::rsa::Rsa;
 use openssl::ssl::SslFiletype;
+use openssl::stack::Stack;
 use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder, X509StoreBuilderRef};
 use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::{CrlStatus, X509, X509Crl};
+use openssl::x509::{CrlStatus, X509, X509Builder, X509Crl, X509StoreContext};
 use rustix::fs::MemfdFlags;
 use thiserror::Error;
 
@@ -56,7 +61,36 @@ fn read_ca(path: &Path) -> io::Result<X509> {
     if ca.subject_name().try_cmp(ca.issuer_name())?.is_ne() {
         return Err(invalid("the certificate is not an authority's own: another authority has issued it"));
     }
+    if let Some(words) = barred(&ca)? {
+        return Err(invalid(&format!("nothing that is issued by this certificate counts: {words}")));
+    }
     Ok(ca)
+}
+
+/// What OpenSSL has against certificates of this authority, whatever they are. It is asked, for its rules are many: one is
+/// made that the authority has not signed, so that only that should be wrong with it. Times are looked at elsewhere.
+fn barred(ca: &X509) -> io::Result<Option<&'static str>> {
+    const SMALLEST: u32 = 512;
+    const SIGNATURE: i32 = 7;
+    const TIMES: [i32; 4] = [9, 10, 13, 14];
+    // The kinds of key have to agree. There is no authority with another than RSA.
+    if ca.public_key()?.id() != Id::RSA {
+        return Ok(None);
+    }
+    let key = PKey::from_rsa(Rsa::generate(SMALLEST)?)?;
+    let mut trial = X509Builder::new()?;
+    trial.set_issuer_name(ca.subject_name())?;
+    trial.set_not_before(&*Asn1Time::days_from_now(0)?)?;
+    trial.set_not_after(&*Asn1Time::days_from_now(1)?)?;
+    trial.set_pubkey(&key)?;
+    trial.sign(&key, MessageDigest::sha256())?;
+    let store = store_with(ca)?.0.build();
+    let error = X509StoreContext::new()?.init(&store, &trial.build(), &*Stack::new()?, |context| {
+        context.verify_cert()?;
+        Ok(context.error())
+    })?;
+    let is_barred = error.as_raw() != SIGNATURE && !TIMES.contains(&error.as_raw());
+    Ok(is_barred.then(|| error.error_string()))
 }
 
 pub(crate) fn read_crl(path: &Path) -> io::Result<X509Crl> {

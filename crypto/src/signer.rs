@@ -61,7 +61,7 @@ pub enum SignerError {
         path: PathBuf,
         /// Whose it is.
         owner: u32,
-        /// As whom this process runs.
+        /// Who is to sign with it.
         user: u32,
     },
     /// The file has no usable key.
@@ -103,8 +103,16 @@ impl Signer {
     /// # Errors
     /// [`SignerError`]; also when the key is another user's, or anybody but its owner may read or write it.
     pub fn load(ssldir: &Path, certname: &str) -> Result<Self, SignerError> {
+        Self::load_for(geteuid().as_raw(), ssldir, certname)
+    }
+
+    /// The same for who looks after the pair of another user, who is to sign with it.
+    ///
+    /// # Errors
+    /// As of [`load`](Self::load); that user has to have the key.
+    pub fn load_for(user: u32, ssldir: &Path, certname: &str) -> Result<Self, SignerError> {
         let path = ssldir.join(format!("{certname}.crt"));
-        let (key, certificate) = key_pair(ssldir, certname)?;
+        let (key, certificate) = key_pair(user, ssldir, certname)?;
         let unusable = || SignerError::NotACertificate { path: path.clone() };
         let cn = common_name(&certificate).ok_or_else(unusable)?;
         let valid = validity(&certificate).map_err(|_| unusable())?;
@@ -158,10 +166,14 @@ impl fmt::Debug for Signer {
 }
 
 /// `ssldir/certname.key` and `ssldir/certname.crt`, which belong together.
-pub(crate) fn key_pair(ssldir: &Path, certname: &str) -> Result<(Rsa<Private>, X509), SignerError> {
+pub(crate) fn key_pair(
+    user: u32,
+    ssldir: &Path,
+    certname: &str,
+) -> Result<(Rsa<Private>, X509), SignerError> {
     let key_path = ssldir.join(format!("{certname}.key"));
     let path = ssldir.join(format!("{certname}.crt"));
-    let key = private_key(&key_path)?;
+    let key = private_key(user, &key_path)?;
     let certificate = read_certificate(&path)?;
     let fits =
         certificate.public_key().and_then(|public| Ok(public.public_eq(&*PKey::from_rsa(key.clone())?)));
@@ -176,10 +188,10 @@ pub(crate) fn read_certificate(path: &Path) -> Result<X509, SignerError> {
     X509::from_pem(&pem).map_err(|_| SignerError::NotACertificate { path: path.to_owned() })
 }
 
-fn private_key(path: &Path) -> Result<Rsa<Private>, SignerError> {
+fn private_key(user: u32, path: &Path) -> Result<Rsa<Private>, SignerError> {
     let unreadable = |source| SignerError::Read { path: path.to_owned(), source };
     let (file, metadata) = files::open(path).map_err(unreadable)?;
-    let (owner, user) = (metadata.uid(), geteuid().as_raw());
+    let owner = metadata.uid();
     if owner != user {
         return Err(SignerError::Foreign { path: path.to_owned(), owner, user });
     }

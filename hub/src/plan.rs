@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bus::{Endpoint, EndpointName, Prefixes};
 use message::{Pattern, PatternSet};
+use plugin_api::Outbound;
 use serde_json::Map;
 use settings::{ConfigKey, Configuration, Origin, Problem, Problems, Switch};
 
@@ -29,6 +30,18 @@ pub struct PlannedConsumer {
     pub trust: Trust,
     /// It alone gets what publishers send to these endpoints, which the hub binds for it.
     pub inbound: Vec<EndpointName>,
+    /// What it binds to publish by.
+    pub outbound: Vec<Outbound>,
+}
+
+impl PlannedConsumer {
+    /// The endpoints that the hub opens publishers of for it.
+    pub fn publishers(&self) -> impl Iterator<Item = &str> {
+        self.outbound.iter().filter_map(|outbound| match outbound {
+            Outbound::Endpoint(name) | Outbound::Signed(name) => Some(&**name),
+            Outbound::Address(_) => None,
+        })
+    }
 }
 
 /// Which messages a consumer gets.
@@ -88,23 +101,30 @@ impl Plan {
             }
         }
         let settings = configuration.settings();
-        let mut inbound: Vec<Endpoint> = Vec::new();
+        let (mut inbound, mut outbound): (Vec<Endpoint>, Vec<Endpoint>) = Default::default();
         for consumer in &consumers {
+            let mut bind = |bound: &mut Vec<Endpoint>, name: &str, does: &str| match settings
+                .endpoints
+                .endpoint(name)
+            {
+                Some(endpoint) if bound.contains(&endpoint) => {}
+                Some(endpoint) => bound.push(endpoint),
+                None => problems.push(configuration.problem(
+                    &["endpoints", name],
+                    format!(
+                        "missing, but consumer `{}` {does} by it; add `{name} = \"tcp://…\"` to [endpoints]",
+                        consumer.installed.name
+                    ),
+                )),
+            };
             for name in &consumer.inbound {
-                match settings.endpoints.endpoint(name.as_str()) {
-                    Some(endpoint) if inbound.contains(&endpoint) => {}
-                    Some(endpoint) => inbound.push(endpoint),
-                    None => problems.push(configuration.problem(
-                        &["endpoints", name.as_str()],
-                        format!(
-                            "missing, but consumer `{}` receives by it; add `{name} = \"tcp://…\"` to [endpoints]",
-                            consumer.installed.name
-                        ),
-                    )),
-                }
+                bind(&mut inbound, name.as_str(), "receives");
+            }
+            for name in consumer.publishers() {
+                bind(&mut outbound, name, "publishes");
             }
         }
-        for endpoint in &inbound {
+        for endpoint in inbound.iter().chain(&outbound) {
             for address in endpoint.addresses.iter().filter(|address| address.is_service()) {
                 problems.push(configuration.problem(
                     &["endpoints", endpoint.name.as_str()],
@@ -203,5 +223,6 @@ fn planned(
         options,
         config,
         inbound: wants.inbound.iter().map(|name| name.as_str().into()).collect(),
+        outbound: wants.outbound,
     }))
 }

@@ -50,6 +50,8 @@ pub struct Declaration {
     pub describe: extern "C" fn(config: RStr<'_>) -> RResult<Wants, RVec<Problem>>,
     #[sabi(last_prefix_field)]
     pub start: extern "C" fn(config: RStr<'_>, host: HostBox) -> RResult<InstanceBox, StartError>,
+    /// Since 1.2. As `describe`, what it publishes by.
+    pub outbound: extern "C" fn(config: RStr<'_>) -> RResult<RVec<Outbound>, RVec<Problem>>,
 }
 
 #[repr(C)]
@@ -59,6 +61,20 @@ pub struct Wants {
     pub inbound: RVec<RString>,
     pub reserved: [u64; 4],
 }
+
+/// `name` is that of an endpoint, or an address if `kind` is [`ADDRESS`].
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct Outbound {
+    pub kind: u32,
+    pub reserved_word: u32,
+    pub name: RString,
+    pub reserved: [u64; 2],
+}
+
+pub const ENDPOINT: u32 = 0;
+pub const SIGNED: u32 = 1;
+pub const ADDRESS: u32 = 2;
 
 /// Something wrong with the configuration at `key_path`.
 #[repr(C)]

@@ -36,6 +36,13 @@ pub trait Consumer: Sized + Send + 'static {
         Vec::new()
     }
 
+    /// What it binds to publish by, so that `fedmsg-hub check` can say before the start whether that can be had. It is
+    /// opened in [`start`](Self::start), and not here.
+    fn outbound(config: &Self::Config) -> Vec<Outbound> {
+        let _ = config;
+        Vec::new()
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -75,4 +82,15 @@ pub trait Consumer: Sized + Send + 'static {
 
     /// Tidies up: nothing is called after it. The hub waits for it only until its deadline.
     fn stop(self) {}
+}
+
+/// What a consumer binds to publish by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outbound {
+    /// The first free address of this endpoint, by [`Hub::publisher`].
+    Endpoint(String),
+    /// The same by [`Hub::signing_publisher`]: the hub needs a key.
+    Signed(String),
+    /// This address, `tcp://*:9940`, which it binds itself.
+    Address(String),
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use abi_stable::std_types::RString;
 
 use crate::abi;
+use crate::consumer::Outbound;
 use crate::error::{ConfigProblem, Failure, FailureKind, Panicked, StartError};
 use crate::message::Verdict;
 
@@ -88,6 +89,30 @@ impl From<Panicked> for abi::Panicked {
 impl From<abi::Panicked> for Panicked {
     fn from(panicked: abi::Panicked) -> Self {
         Self { message: panicked.message.into(), location: panicked.location.into() }
+    }
+}
+
+impl From<Outbound> for abi::Outbound {
+    fn from(outbound: Outbound) -> Self {
+        let (kind, name) = match outbound {
+            Outbound::Endpoint(name) => (abi::ENDPOINT, name),
+            Outbound::Signed(name) => (abi::SIGNED, name),
+            Outbound::Address(address) => (abi::ADDRESS, address),
+        };
+        Self { kind, reserved_word: 0, name: name.into(), reserved: [0; 2] }
+    }
+}
+
+impl From<abi::Outbound> for Option<Outbound> {
+    fn from(outbound: abi::Outbound) -> Self {
+        let name = outbound.name.into_string();
+        Some(match outbound.kind {
+            abi::ENDPOINT => Outbound::Endpoint(name),
+            abi::SIGNED => Outbound::Signed(name),
+            abi::ADDRESS => Outbound::Address(name),
+            // Of a newer plugin: nothing that could be looked at here.
+            _ => return None,
+        })
     }
 }
 

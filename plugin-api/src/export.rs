@@ -98,24 +98,33 @@ pub fn declare<C: Consumer>() -> abi::DeclarationRef {
         config_key: RStr::from_str(C::CONFIG_KEY),
         describe: describe::<C>,
         start: start::<C>,
+        outbound: outbound::<C>,
     }
     .leak_into_prefix()
 }
 
 extern "C" fn describe<C: Consumer>(config: RStr<'_>) -> RResult<abi::Wants, RVec<abi::Problem>> {
-    guarded(|| {
-        let config = config::read::<C::Config>(config.as_str())?;
-        Ok(abi::Wants {
-            topics: C::topics(&config).iter().map(|topic| topic.as_str().into()).collect(),
-            inbound: C::inbound(&config).into_iter().map(Into::into).collect(),
-            reserved: [0; 4],
+    described::<C, _>(config, |config| abi::Wants {
+        topics: C::topics(config).iter().map(|topic| topic.as_str().into()).collect(),
+        inbound: C::inbound(config).into_iter().map(Into::into).collect(),
+        reserved: [0; 4],
+    })
+}
+
+extern "C" fn outbound<C: Consumer>(config: RStr<'_>) -> RResult<RVec<abi::Outbound>, RVec<abi::Problem>> {
+    described::<C, _>(config, |config| C::outbound(config).into_iter().map(Into::into).collect())
+}
+
+fn described<C: Consumer, T>(
+    config: RStr<'_>,
+    say: impl FnOnce(&C::Config) -> T,
+) -> RResult<T, RVec<abi::Problem>> {
+    guarded(|| config::read::<C::Config>(config.as_str()).map(|config| say(&config)))
+        .unwrap_or_else(|panicked| {
+            Err(vec![ConfigProblem { key_path: String::new(), message: format!("the plugin {panicked}") }])
         })
-    })
-    .unwrap_or_else(|panicked| {
-        Err(vec![ConfigProblem { key_path: String::new(), message: format!("the plugin {panicked}") }])
-    })
-    .map_err(|problems| problems.into_iter().map(Into::into).collect())
-    .into()
+        .map_err(|problems| problems.into_iter().map(Into::into).collect())
+        .into()
 }
 
 extern "C" fn start<C: Consumer>(

@@ -88,7 +88,7 @@ pub use ::message::{Envelope, EnvelopeError, Pattern};
 pub use serde_json;
 pub use tracing;
 
-pub use consumer::Consumer;
+pub use consumer::{Consumer, Outbound};
 pub use counts::Counts;
 pub use error::{
     BatchFailure, ConfigError, ConfigProblem, Failure, FailureKind, Panicked, PublishError, StartError,

@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use abi_stable::abi_stability::StableAbi;
 use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
 use abi_stable::library::{AbiHeaderRef, LibHeader, LibraryError, RootModuleError};
+use abi_stable::std_types::RVec;
 use abi_stable::type_layout::TypeLayout;
 use libloading::os::unix::{Library as Image, RTLD_LOCAL, RTLD_NOW};
 use message::Pattern;
 
 use crate::abi;
+use crate::consumer::Outbound;
 use crate::elf;
 use crate::error::{ConfigError, ConfigProblem, StartError};
 use crate::export::SYMBOL;
@@ -53,6 +55,8 @@ pub struct Wants {
     pub topics: Vec<Pattern>,
     /// Endpoints that the hub binds for this consumer alone.
     pub inbound: Vec<String>,
+    /// What it publishes by; nothing if it is built for plugin API 1.1 or older.
+    pub outbound: Vec<Outbound>,
 }
 
 impl Library {
@@ -122,14 +126,18 @@ impl Declared {
     /// # Errors
     /// The configuration is not what the consumer expects.
     pub fn describe(&self, config: &str) -> Result<Wants, ConfigError> {
-        let wants = self.declaration.describe()(config.into()).into_result().map_err(|problems| {
+        let refused = |problems: RVec<abi::Problem>| {
             let problems = problems.into_iter().map(|problem| ConfigProblem {
                 key_path: problem.key_path.into_string(),
                 message: problem.message.into_string(),
             });
             ConfigError { problems: problems.collect() }
-        })?;
+        };
+        let wants = self.declaration.describe()(config.into()).into_result().map_err(refused)?;
+        let outbound = self.declaration.outbound().map(|outbound| outbound(config.into()).into_result());
+        let outbound = outbound.transpose().map_err(refused)?.unwrap_or_default();
         Ok(Wants {
+            outbound: outbound.into_iter().filter_map(Option::from).collect(),
             topics: wants.topics.iter().map(|topic| Pattern::from(topic.as_str())).collect(),
             inbound: wants.inbound.into_iter().map(Into::into).collect(),
         })

@@ -167,9 +167,21 @@ impl CryptoSettings {
     /// # Errors
     /// It is not in `certnames`, or the key pair cannot be used.
     pub fn signer(&self, service: &str) -> Result<Signer, SigningError> {
+        Ok(Signer::load(&self.ssldir, &self.certname(service)?)?)
+    }
+
+    /// The same with the eyes of another user, who is to sign.
+    ///
+    /// # Errors
+    /// As of [`signer`](Self::signer).
+    pub fn signer_for(&self, user: u32, service: &str) -> Result<Signer, SigningError> {
+        Ok(Signer::load_for(user, &self.ssldir, &self.certname(service)?)?)
+    }
+
+    fn certname(&self, service: &str) -> Result<String, UnknownCertName> {
         let names = CertNames::new(self.certnames.clone());
         let name = if service == SIGNING_RELAY { names.of(service) } else { names.of_service(service) }?;
-        Ok(Signer::load(&self.ssldir, name)?)
+        Ok(name.to_owned())
     }
 }
 

@@ -120,7 +120,7 @@ fn check_says_what_would_run() {
         .plugin("relay")
         .config(
             "endpoints.relay_inbound = \"tcp://127.0.0.1:*\"\nendpoints.bodhi = \"tcp://bodhi.example.org:3000\"\n
-             fedmsg.consumers.relay.enabled = true",
+             endpoints.relay_outbound = \"ipc:///nowhere\"\nfedmsg.consumers.relay.enabled = true",
         )
         .arguments(&["check"])
         .run();

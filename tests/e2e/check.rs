@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2e::process::Finished;
 use e2e::{
-    Hub, HubBuilder, NameServer, Process, Scratch, Terminal, TestPublisher, binary, library, workspace,
+    Hub, HubBuilder, NameServer, Process, Scratch, Terminal, TestPublisher, binary, free_ports, library,
+    workspace,
 };
 use hub::check::Kind;
 use journal::{Journal, Opened, Record, Start};
@@ -158,6 +159,46 @@ fn an_address_that_is_taken_is_named_with_who_has_it() {
     assert!(file.only(Kind::CannotBind).contains("is no socket"));
 }
 
+/// A hub with a relay and a gateway.
+fn relaying<'s>(scratch: &'s Scratch, outbound: &str, gateway: &str) -> HubBuilder<'s> {
+    sound(scratch).plugin("relay").plugin("gateway").config(&format!(
+        "endpoints.relay_inbound = \"{}\"\nendpoints.relay_outbound = {outbound}\n\
+         fedmsg.consumers.relay.enabled = true\n\
+         fedmsg.consumers.gateway = {{ enabled = true, addresses = [\"{gateway}\"] }}",
+        scratch.ipc("in")
+    ))
+}
+
+#[test]
+fn what_plugins_bind_is_looked_at_and_what_this_hub_will_bind_is_not_missed() {
+    let scratch = Scratch::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = format!("tcp://{}", taken.local_addr().unwrap());
+    let [free, other] = free_ports().map(|port| format!("tcp://127.0.0.1:{port}"));
+
+    let checked = check(relaying(&scratch, &format!("[\"{taken}\"]"), &free), &[]);
+    let said = checked.only(Kind::CannotBind);
+    assert_eq!(checked.code, Some(5));
+    assert!(said.contains(&format!("endpoints.relay_outbound: {taken} cannot be bound: process")), "{said}");
+    let waits = relaying(&scratch, &format!("[\"{taken}\"]"), &free)
+        .config("fedmsg.consumers.relay.on_start_error = \"retry\"");
+    assert!(check(waits, &[]).only(Kind::CannotBind).starts_with("warning|"));
+    let second = relaying(&scratch, &format!("[\"{taken}\", \"{other}\"]"), &free);
+    assert!(!check(second, &[]).has(Kind::CannotBind));
+    let said = check(relaying(&scratch, &format!("\"{free}\""), &taken), &[]).only(Kind::CannotBind);
+    assert!(said.contains(&format!("consumer gateway: {taken} cannot be bound: process")), "{said}");
+    let said = check(relaying(&scratch, &format!("\"{free}\""), &free), &[]).only(Kind::CannotBind);
+    assert!(said.contains("consumer gateway wants it, too"), "{said}");
+
+    let hub = || relaying(&scratch, &format!("\"{free}\""), "tcp://127.0.0.1:*");
+    let checked = check(hub(), &["--connect"]);
+    let said = checked.only(Kind::Unreachable);
+    assert!(said.contains("endpoint e, ipc:///nowhere"), "{said}");
+    let missing = hub().config("fedmsg.consumers.relay.outbound = \"nowhere\"");
+    let said = check(missing, &[]).only(Kind::Configuration);
+    assert!(said.contains("endpoints.nowhere: missing, but consumer `relay` publishes by it"), "{said}");
+}
+
 #[test]
 fn a_subscribers_wildcard_for_publishing_is_found() {
     let scratch = Scratch::new();
@@ -168,6 +209,7 @@ fn a_subscribers_wildcard_for_publishing_is_found() {
         "{said}"
     );
     let relay = sound(&scratch).plugin("relay").config("endpoints.relay_inbound = \"ipc://*\"");
+    let relay = relay.config("endpoints.relay_outbound = \"ipc:///nowhere/either\"");
     assert!(!check(relay.config("fedmsg.consumers.relay.enabled = true"), &[]).has(Kind::EndpointWildcard));
 }
 
@@ -269,6 +311,20 @@ fn permissions_that_let_too_many_in_or_the_hub_out_are_found() {
         let expected = "user 65534 cannot write to it, which belongs to user 0: Permission denied";
         assert!(done.stdout.contains(expected), "{}", done.stdout);
         mode(scratch.path(), 0o700);
+        // Root looks after the hub of the user who has the state directory.
+        std::os::unix::fs::chown(&state, Some(65534), None).unwrap();
+        let checked = check(hub(), &[]);
+        assert_eq!(checked.report["hub_user"], 65534, "{:#?}", checked.findings());
+        let pki = scratch.join("pki");
+        crypto::make_development_ca(&pki, &crypto::Development { names: &["own"], ..Default::default() })
+            .unwrap();
+        let signs =
+            format!("sign_messages = true\ncertnames.\"fedmsg-hub.{}\" = \"own\"", crypto::hostname());
+        let said = check(hub().config(&signs), &[]).only(Kind::SigningKey);
+        assert!(said.contains("belongs to user 0, and not to user 65534, who is to sign"), "{said}");
+        std::os::unix::fs::chown(pki.join("own.key"), Some(65534), None).unwrap();
+        assert!(!check(hub().config(&signs), &[]).has(Kind::SigningKey));
+        fs::remove_dir_all(pki).unwrap();
     }
     fs::remove_dir_all(&state).unwrap();
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use openssl::error::ErrorStack;
 use openssl::x509::{CrlStatus, X509};
+use rustix::process::geteuid;
 use thiserror::Error;
 
 use self::issue::{Issued, Term};
@@ -150,7 +151,7 @@ pub fn revoke_development_certificates(
     names: &[&str],
 ) -> Result<PathBuf, DevelopmentError> {
     names.iter().copied().try_for_each(check_name)?;
-    let (key, certificate) = key_pair(directory, "ca")?;
+    let (key, certificate) = key_pair(geteuid().as_raw(), directory, "ca")?;
     let ca = Issued::new(key, certificate)?;
     let path = DevelopmentFiles::of(directory).crl;
     let old = read_crl(&path).map_err(|source| DevelopmentError::List { path: path.clone(), source })?;

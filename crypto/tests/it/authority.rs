@@ -26,9 +26,19 @@ pub(crate) struct Authority {
 impl Authority {
     /// Its files are `ca.crt` and `crl.pem`; the list is empty at first.
     pub(crate) fn new(folder: &Path, digest: MessageDigest, lasts: i64) -> Self {
+        Self::constrained(folder, digest, lasts, BasicConstraints::new().critical().ca())
+    }
+
+    /// The same, of which its certificate says this.
+    pub(crate) fn constrained(
+        folder: &Path,
+        digest: MessageDigest,
+        lasts: i64,
+        constraints: &BasicConstraints,
+    ) -> Self {
         let key = new_key();
         let mut builder = unsigned("authority", "authority", &key, lasts);
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        builder.append_extension(constraints.build().unwrap()).unwrap();
         let context = builder.x509v3_context(None, None);
         let identifier = SubjectKeyIdentifier::new().build(&context).unwrap();
         builder.append_extension(identifier).unwrap();
@@ -81,6 +91,15 @@ impl Authority {
         builder.sign(&self.key, self.digest).unwrap();
         replace(&self.folder.join("crl.pem"), &builder.build().unwrap().to_pem().unwrap());
     }
+}
+
+/// An authority's certificate of X.509 version 1, which can say nothing of itself.
+pub(crate) fn of_version_1() -> X509 {
+    let key = new_key();
+    let mut builder = unsigned("authority", "authority", &key, HOUR);
+    builder.set_version(0).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    builder.build()
 }
 
 /// As careful operators do it: at no time is there half a file.

@@ -1,7 +1,7 @@
 //! Key pairs: which are refused, and what is made with the others.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -10,10 +10,13 @@ use crypto::{
     revoke_development_certificates,
 };
 use message::EnvelopeError;
+use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use openssl::symm::Cipher;
+use openssl::x509::extension::BasicConstraints;
 
+use crate::authority::{Authority, HOUR, of_version_1, replace};
 use crate::{BODY, rule, validator};
 
 fn development(folder: &Path) -> TrustFiles {
@@ -82,6 +85,31 @@ fn a_certificate_that_is_not_an_authoritys_own_is_no_authority() {
     let files = TrustFiles { ca: folder.path().join("shell.crt"), crl: None };
     let error = files.expiries().unwrap_err();
     assert!(error.to_string().contains("shell.crt: the certificate is not an authority's own"), "{error}");
+}
+
+#[test]
+fn a_certificate_that_says_of_itself_that_it_is_no_authority_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = BasicConstraints::new();
+    let files = Authority::constrained(folder.path(), MessageDigest::sha256(), HOUR, &none).files();
+    let error = files.expiries().unwrap_err();
+    assert!(
+        error.to_string().contains("nothing that is issued by this certificate counts: invalid CA"),
+        "{error}"
+    );
+    // Old authorities cannot say what they are.
+    replace(&files.ca, &of_version_1().to_pem().unwrap());
+    TrustFiles { crl: None, ..files }.expiries().unwrap();
+}
+
+#[test]
+fn who_looks_after_a_service_sees_its_keys_with_its_eyes() {
+    let folder = tempfile::tempdir().unwrap();
+    development(folder.path());
+    let owner = fs::metadata(folder.path().join("shell.key")).unwrap().uid();
+    assert!(Signer::load_for(owner, folder.path(), "shell").is_ok());
+    let error = Signer::load_for(owner + 1, folder.path(), "shell").unwrap_err();
+    assert!(matches!(error, SignerError::Foreign { user, .. } if user == owner + 1));
 }
 
 #[test]

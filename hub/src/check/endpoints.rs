@@ -6,14 +6,20 @@ use bus::{Address, Endpoint, service_places};
 use settings::{Configuration, PublishMode};
 
 use super::probe::{self, ProbeError};
-use super::{Finding, Kind, Severity};
+use super::{Finding, Kind, Severity, addresses};
 use crate::plan::Plan;
 
-/// Of each address that answered as a publisher does, the version of ZMTP that it speaks.
+/// Of each address that answered as a publisher does, the version of ZMTP that it speaks; or that this hub will answer there.
 pub(super) type Answers = BTreeMap<String, String>;
 
-/// Connects to all that the hub connects to, for a moment.
-pub(super) fn connect(configuration: &Configuration, plan: &Plan) -> (Answers, Vec<Finding>) {
+/// Connects to all that the hub connects to, for a moment. What this hub binds answers when it runs, which is `hub` if it
+/// does.
+pub(super) fn connect(
+    configuration: &Configuration,
+    plan: &Plan,
+    hub: Option<u32>,
+) -> (Answers, Vec<Finding>) {
+    let is_own = addresses::is_own(configuration, plan);
     let endpoints: Vec<_> =
         plan.subscribed.iter().cloned().chain(published_to(configuration, plan)).collect();
     let (mut answers, mut findings) = (Answers::new(), Vec::new());
@@ -47,6 +53,9 @@ pub(super) fn connect(configuration: &Configuration, plan: &Plan) -> (Answers, V
                 answers.push_str(separator);
                 answers.push_str(&answer);
             }
+            Err(ProbeError::Unreachable(_)) if hub.is_none() && is_own(&place) => {
+                answers.insert(address.to_string(), "this hub".to_owned());
+            }
             Err(error) => findings.push(finding(configuration, endpoint, &place, &error)),
         }
     }
@@ -73,10 +82,9 @@ fn finding(
         ProbeError::Unresolvable(_) | ProbeError::NoService(_) => {
             (Kind::Unresolvable, "look at how it is spelt, and at this machine's name server")
         }
-        ProbeError::Unreachable(_) | ProbeError::Silent | ProbeError::TooLong => (
-            Kind::Unreachable,
-            "look at the address, the other machine and the firewall; what this hub itself binds is there when it runs",
-        ),
+        ProbeError::Unreachable(_) | ProbeError::Silent | ProbeError::TooLong => {
+            (Kind::Unreachable, "look at the address, the other machine and the firewall")
+        }
         ProbeError::NotZmtp => (Kind::NotABus, "name the port of the publisher"),
         ProbeError::Mechanism(_) => {
             (Kind::NotABus, "have the publisher take whoever connects, as fedmsg does")

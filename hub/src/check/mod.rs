@@ -82,6 +82,7 @@ impl Check {
         let (history, found) = History::look(configuration);
         let hub = history.hub.as_ref().map(|status| status.hub.pid);
         report.asked(hub);
+        report.looked_for(permissions::hub_user(configuration));
         report.findings = plugins::findings(selection, configuration, &catalogue);
         report.findings.extend(log.as_ref().err().cloned().into_iter().flat_map(|it| refused(it.into())));
         report.findings.extend(permissions::findings(configuration, &catalogue));
@@ -93,7 +94,7 @@ impl Check {
                 report.findings.extend(machine::limits(configuration, &plan));
                 report.findings.extend(history.findings(configuration, &plan));
                 let (answers, found) = if self.connect {
-                    endpoints::connect(configuration, &plan)
+                    endpoints::connect(configuration, &plan, hub)
                 } else {
                     (Answers::new(), Vec::new())
                 };
@@ -123,8 +124,9 @@ fn refused(problems: Problems) -> impl Iterator<Item = Finding> {
 /// What is wrong with trust, and with nobody at work.
 fn planned(configuration: &Configuration, plan: &Plan) -> Vec<Finding> {
     let crypto = &configuration.settings().crypto;
-    let mut findings = trust::certificates(crypto, plan.validates());
-    findings.extend(trust::signing_relay(crypto, plan));
+    let user = permissions::hub_user(configuration);
+    let mut findings = trust::certificates(crypto, plan.validates(), user);
+    findings.extend(trust::signing_relay(crypto, plan, user));
     findings.extend(trust::policy(crypto, plan));
     let key = |kind| match kind {
         Kind::Authority => "ca_cert_location",

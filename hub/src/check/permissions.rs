@@ -30,6 +30,13 @@ pub(super) fn findings(configuration: &Configuration, catalogue: &Catalogue) -> 
     findings
 }
 
+/// As whom the hub runs: who checks; where that is root, who may look after another's hub, the owner of its state directory.
+pub(super) fn hub_user(configuration: &Configuration) -> u32 {
+    let user = geteuid();
+    let owner = || fs::metadata(&configuration.settings().hub.state_dir).map(|directory| directory.uid());
+    if user.is_root() { owner().unwrap_or(0) } else { user.as_raw() }
+}
+
 fn state_dir(configuration: &Configuration) -> Vec<Finding> {
     let directory = &configuration.settings().hub.state_dir;
     let wrong = |why: &dyn std::fmt::Display, mend: &dyn std::fmt::Display| {

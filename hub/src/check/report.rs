@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use rustix::process::geteuid;
 use serde::Serialize;
 
 use super::endpoints::Answers;
@@ -24,6 +25,9 @@ pub struct Report {
     configuration: Vec<String>,
     /// The process of the hub that runs on the state directory, and was asked.
     running_hub: Option<u32>,
+    /// The user whose hub was looked at, if another than who checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub_user: Option<u32>,
     /// Every consumer that is installed.
     consumers: Vec<Consumer>,
     /// Every endpoint that would be used; none if the hub would not start.
@@ -104,6 +108,11 @@ impl Report {
         self.running_hub = hub;
     }
 
+    /// Says whose hub was looked at.
+    pub(super) fn looked_for(&mut self, user: u32) {
+        self.hub_user = Some(user).filter(|user| *user != geteuid().as_raw());
+    }
+
     /// How the check ends: as the hub would for the first error, or, if `strict`, for warnings by a code of their own.
     #[must_use]
     pub fn exit(&self, strict: bool) -> Exit {
@@ -149,6 +158,12 @@ impl Report {
         writeln!(out, "{HEADLINE}configuration:{HEADLINE:#} {files}")?;
         if let Some(pid) = self.running_hub {
             writeln!(out, "{HEADLINE}hub:{HEADLINE:#} process {pid} runs here, and was asked")?;
+        }
+        if let Some(user) = self.hub_user {
+            writeln!(
+                out,
+                "{HEADLINE}user:{HEADLINE:#} {user}, who has hub.state_dir: keys are to be that user's"
+            )?;
         }
         writeln!(out, "{HEADLINE}consumers:{HEADLINE:#}")?;
         for Consumer { name, enabled, key, topics, inbound, plugin, version, api_version } in &self.consumers

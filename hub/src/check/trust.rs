@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use crypto::{Expiry, PolicyProblem, Signer, SignerError, Stage};
 use jiff::Timestamp;
 use message::Pattern;
-use serde_json::Value;
+use plugin_api::Outbound;
 use settings::{CryptoSettings, SIGNING_RELAY, SigningError};
 
 use super::{Finding, Kind};
@@ -23,9 +23,10 @@ const RENEW: &str =
 /// What to do about a file of the authority's.
 const NEW_ONE: &str = "put the authority's new one in its place";
 
-/// What is wrong with the files of `[crypto]`, as far as this hub uses them: to validate, if it does, and to sign.
+/// What is wrong with the files of `[crypto]`, as far as a hub that runs as `user` uses them: to validate, if it does, and to
+/// sign.
 #[must_use]
-pub fn certificates(crypto: &CryptoSettings, validates: bool) -> Vec<Finding> {
+pub fn certificates(crypto: &CryptoSettings, validates: bool, user: u32) -> Vec<Finding> {
     let mut findings = Vec::new();
     if validates {
         match crypto.trust_files().expiries() {
@@ -42,7 +43,7 @@ pub fn certificates(crypto: &CryptoSettings, validates: bool) -> Vec<Finding> {
             }
         }
     }
-    for (signer, is_needed) in signers(crypto) {
+    for (signer, is_needed) in signers(crypto, user) {
         match signer {
             Ok(signer) => {
                 let ends = expiry(signer.expiry(), crypto.expiry_warning);
@@ -103,10 +104,10 @@ fn date(time: SystemTime) -> String {
 }
 
 /// The key pairs that `certnames` has for this host, and whether the hub cannot do without.
-fn signers(crypto: &CryptoSettings) -> impl Iterator<Item = (Result<Signer, SigningError>, bool)> {
+fn signers(crypto: &CryptoSettings, user: u32) -> impl Iterator<Item = (Result<Signer, SigningError>, bool)> {
     let own = crypto.sign_messages.then_some(crypto.cert_prefix.as_str());
     let others = crypto.services_here().filter(move |service| Some(*service) != own);
-    let signer = |service: &str| crypto.signer(service);
+    let signer = move |service: &str| crypto.signer_for(user, service);
     own.map(move |own| (signer(own), true)).into_iter().chain(others.map(move |other| (signer(other), false)))
 }
 
@@ -142,20 +143,24 @@ fn not_believed(crypto: &CryptoSettings, signer: &Signer) -> Option<Finding> {
     ))
 }
 
-/// A consumer whose table says `sign = true`, as a relay's does, and that would not start for want of a key. What `sign` means
-/// to it only the plugin knows, and so this warns.
+/// A consumer that has the hub sign what it repeats, and would not start for want of a key.
 #[must_use]
-pub fn signing_relay(crypto: &CryptoSettings, plan: &Plan) -> Option<Finding> {
+pub fn signing_relay(crypto: &CryptoSettings, plan: &Plan, user: u32) -> Option<Finding> {
     let signs = |consumer: &&PlannedConsumer| {
-        serde_json::from_str::<Value>(&consumer.config).is_ok_and(|table| table["sign"] == true)
+        consumer.outbound.iter().any(|outbound| matches!(outbound, Outbound::Signed(_)))
     };
     let name = &plan.consumers.iter().find(signs)?.installed.name;
-    let error = crypto.signer(SIGNING_RELAY).err()?;
-    Some(Finding::warning(
-        Kind::SigningKey,
-        format_args!("consumer {name} has sign = true, and there is nothing to sign with: {error}"),
-        "else the hub ends with code 4, if it is the relay",
-    ))
+    let error = crypto.signer_for(user, SIGNING_RELAY).err()?;
+    let mend = match &error {
+        SigningError::Unknown(_) => "or let it sign nothing",
+        // Told of already, as of every pair in `certnames`.
+        error if unusable(error, false).is_some() => return None,
+        SigningError::Signer(_) => {
+            "the hub does not start without: put the pair there for the user who runs it"
+        }
+    };
+    let what = format_args!("consumer {name} is to sign, and there is nothing to sign with: {error}");
+    Some(Finding::error(Kind::SigningKey, what, mend))
 }
 
 /// The rules of the routing policy that cannot do what they are there for.

@@ -13,6 +13,7 @@ use control::{Fault, Refusal, Reloaded, Reloads};
 use crossbeam_channel::Sender;
 use jiff::Timestamp;
 use journal::Journal;
+use rustix::process::geteuid;
 use settings::{Configuration, CryptoSettings, JournalMode, Problem, Problems, Settings, SigningError};
 
 use super::consumers::Consumers;
@@ -323,8 +324,9 @@ fn is_trustworthy(
     if old == (crypto, validates) {
         return Ok(());
     }
-    let known = trust::certificates(old.0, old.1);
-    let new = trust::certificates(crypto, validates).into_iter();
+    let user = geteuid().as_raw();
+    let known = trust::certificates(old.0, old.1, user);
+    let new = trust::certificates(crypto, validates, user).into_iter();
     let errors = new.filter(|finding| finding.severity == Severity::Error && !known.contains(finding));
     let problem = |it: Finding| configuration.problem(&["crypto"], format!("{}; {}", it.what, it.mend));
     let problems: Vec<_> = errors.map(problem).collect();

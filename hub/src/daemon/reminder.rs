@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::process::geteuid;
 use settings::CryptoSettings;
 
 use crate::check::{Severity, trust};
@@ -29,7 +30,7 @@ impl Reminder {
         if self.told.as_ref().is_some_and(|(told, of)| told.elapsed() < DAY && *of == crypto) {
             return;
         }
-        let mut findings = trust::certificates(&crypto, self.judge.is_needed());
+        let mut findings = trust::certificates(&crypto, self.judge.is_needed(), geteuid().as_raw());
         // What was read at the start may be older than what lies there now.
         for expiry in self.outbound.expiries() {
             let finding = trust::expiry(&expiry, crypto.expiry_warning);

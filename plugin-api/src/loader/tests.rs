@@ -8,6 +8,10 @@ extern "C" fn describe(_: RStr<'_>) -> RResult<abi::Wants, RVec<abi::Problem>> {
     RErr(RVec::new())
 }
 
+extern "C" fn outbound(_: RStr<'_>) -> RResult<RVec<abi::Outbound>, RVec<abi::Problem>> {
+    RErr(RVec::new())
+}
+
 extern "C" fn start(_: RStr<'_>, _: abi::HostBox) -> RResult<abi::InstanceBox, abi::StartError> {
     RErr(StartError::fatal("").into())
 }
@@ -19,6 +23,7 @@ fn plugin(unwinds: bool, consumers: &[(&'static str, &'static str)]) -> Result<V
             config_key: RStr::from_str(config_key),
             describe,
             start,
+            outbound,
         }
         .leak_into_prefix()
     };
@@ -155,4 +160,28 @@ fn a_plugin_of_an_older_api_knows_a_beginning_of_the_host() {
     for older in [older::HostBox::LAYOUT, older::signing::HostBox::LAYOUT] {
         assert_eq!(check_layouts(abi::HostBox::LAYOUT, older), Ok(()));
     }
+}
+
+/// A consumer as plugins of API 1.1 declare it. Never to be changed, either.
+#[allow(dead_code, reason = "only its layout is looked at")]
+mod api_1_1 {
+    use abi_stable::std_types::{RResult, RStr, RVec};
+
+    use crate::abi::{HostBox, InstanceBox, Problem, StartError, Wants};
+
+    #[repr(C)]
+    #[derive(abi_stable::StableAbi)]
+    #[sabi(kind(Prefix(prefix_ref = DeclarationRef, prefix_fields = DeclarationPrefix)))]
+    pub(super) struct Declaration {
+        pub(super) name: RStr<'static>,
+        pub(super) config_key: RStr<'static>,
+        pub(super) describe: extern "C" fn(config: RStr<'_>) -> RResult<Wants, RVec<Problem>>,
+        #[sabi(last_prefix_field)]
+        pub(super) start: extern "C" fn(config: RStr<'_>, host: HostBox) -> RResult<InstanceBox, StartError>,
+    }
+}
+
+#[test]
+fn a_plugin_of_api_1_1_declares_a_beginning_of_what_is_declared_now() {
+    assert_eq!(check_layouts(abi::DeclarationRef::LAYOUT, api_1_1::DeclarationRef::LAYOUT), Ok(()));
 }

@@ -1,7 +1,7 @@
 //! What libraries say of themselves.
 
 use plugin_api::loader::Library;
-use plugin_api::{API_VERSION, Pattern};
+use plugin_api::{API_VERSION, Outbound, Pattern};
 
 use crate::{misbehaving, plugin};
 
@@ -69,6 +69,7 @@ fn a_consumer_says_what_it_wants_with_a_configuration() {
     let relay = Library::open(plugin("relay")).unwrap();
     let relay = relay.consumers()[0].describe(r#"{"inbound":"here"}"#).unwrap();
     assert_eq!((relay.topics, relay.inbound), (vec![], vec!["here".to_owned()]));
+    assert_eq!(relay.outbound, [Outbound::Endpoint("relay_outbound".to_owned())]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plugin_api::serde_json::json;
 use plugin_api::testing::Harness;
-use plugin_api::{Consumer, Delivery, Failure, FailureKind, Hub, Message, Pattern, StartError};
+use plugin_api::{Consumer, Delivery, Failure, FailureKind, Hub, Message, Outbound, Pattern, StartError};
 use serde::{Deserialize, Deserializer};
 
 use crate::host::TestHost;
@@ -74,6 +74,11 @@ impl Consumer for Bomb {
         Vec::new()
     }
 
+    fn outbound(config: &Config) -> Vec<Outbound> {
+        assert_ne!(config.place, "outbound");
+        Vec::new()
+    }
+
     fn start(config: Config, _: Hub) -> Result<Self, StartError> {
         Ok(Self { in_drop: config.place == "drop" })
     }
@@ -91,7 +96,7 @@ impl Drop for Bomb {
 
 #[test]
 fn a_panic_before_the_start_is_a_problem_of_the_configuration() {
-    for place in ["config", "topics", "inbound"] {
+    for place in ["config", "topics", "inbound", "outbound"] {
         let error = Harness::<Bomb>::describe(json!({"place": place})).unwrap_err();
         assert!(error.to_string().starts_with("the plugin panicked at "), "{place}: {error}");
         assert!(error.to_string().contains("panics.rs:"), "{place}: {error}");

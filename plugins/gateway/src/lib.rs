@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use plugin_api::{
-    BatchFailure, Consumer, Failure, Hub, Message, Pattern, StartError, export_plugin, tracing,
+    BatchFailure, Consumer, Failure, Hub, Message, Outbound, Pattern, StartError, export_plugin, tracing,
 };
 use serde::Deserialize;
 
@@ -90,6 +90,10 @@ impl Consumer for Gateway {
 
     fn topics(_: &Config) -> Vec<Pattern> {
         vec!["".into()]
+    }
+
+    fn outbound(config: &Config) -> Vec<Outbound> {
+        config.addresses.iter().map(|address| Outbound::Address(address.to_string())).collect()
     }
 
     fn start(config: Config, hub: Hub) -> Result<Self, StartError> {

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
 //! Repeats what publishers send to one endpoint on another, unchanged or signed.
 
-use plugin_api::{Consumer, Failure, Hub, Message, Pattern, Publisher, StartError, export_plugin};
+use plugin_api::{Consumer, Failure, Hub, Message, Outbound, Pattern, Publisher, StartError, export_plugin};
 use serde::Deserialize;
 
 /// The keys of `[fedmsg.consumers.relay]` beside `enabled`.
@@ -40,6 +40,11 @@ impl Consumer for Relay {
         vec![config.inbound.clone()]
     }
 
+    fn outbound(config: &Config) -> Vec<Outbound> {
+        let kind = if config.sign { Outbound::Signed } else { Outbound::Endpoint };
+        vec![kind(config.outbound.clone())]
+    }
+
     fn start(config: Config, hub: Hub) -> Result<Self, StartError> {
         let open = if config.sign { Hub::signing_publisher } else { Hub::publisher };
         Ok(Self { outbound: open(&hub, &config.outbound)? })
@@ -67,6 +72,9 @@ mod tests {
         assert_eq!(wants.inbound, Harness::<Relay>::describe(json!({})).unwrap().inbound);
         assert_eq!(wants.inbound, ["relay_inbound"]);
         assert!(wants.topics.is_empty());
+        assert_eq!(wants.outbound, [Outbound::Endpoint("relay_outbound".to_owned())]);
+        let signs = Harness::<Relay>::describe(json!({"sign": true, "outbound": "out"})).unwrap();
+        assert_eq!(signs.outbound, [Outbound::Signed("out".to_owned())]);
     }
 
     #[test]

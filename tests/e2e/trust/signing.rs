@@ -183,14 +183,24 @@ fn what_a_plugin_publishes_is_not_sent_unsigned_because_the_key_cannot_be_used()
 fn a_signing_relay_without_a_key_does_not_start_and_says_what_is_missing() {
     let scratch = Scratch::new();
     let config = exposed(&scratch).replace("signing_relay = \"good\", ", "");
-    let mut check = signing_relay(&scratch).config(&config).command();
-    let check = Process::run(&scratch, "check", check.arg("check"), "");
-    let warned = "consumer relay has sign = true, and there is nothing to sign with";
-    assert!(check.stdout.contains(warned), "{}", check.stdout);
+    let check = |config: &str| {
+        let mut check = signing_relay(&scratch).config(config).command();
+        Process::run(&scratch, "check", check.arg("check"), "")
+    };
+    let checked = check(&config);
+    let said = "consumer relay is to sign, and there is nothing to sign with: crypto.certnames has no";
+    assert!(checked.stdout.contains(said) && checked.status.code() == Some(3), "{}", checked.stdout);
     let relay = signing_relay(&scratch).config(&config).run();
     assert_eq!(relay.status.code(), Some(4));
     assert!(relay.stderr.contains(r#"crypto.certnames has no "signing_relay": add it"#), "{}", relay.stderr);
     let config = exposed(&scratch).replace("signing_relay = \"good\"", "signing_relay = \"absent\"");
+    let checked = check(&config.replace("sign_messages = true", ""));
+    assert!(
+        checked.stdout.contains("nothing to sign with: crypto.ssldir: cannot read"),
+        "{}",
+        checked.stdout
+    );
+    assert_eq!(checked.status.code(), Some(3));
     let relay = signing_relay(&scratch).config(&config).run();
     assert_eq!(relay.status.code(), Some(4));
     assert!(relay.stderr.contains("crypto.ssldir: cannot read"), "{}", relay.stderr);

@@ -1,9 +1,11 @@
 #![forbid(unsafe_code)]
-//! What messages say to people: title, subtitle, link, who and what they are about.
+//! What messages say to people: title, subtitle, link, who and what they are about; or the whole message, printed.
 //!
 //! A [`Provider`] knows the messages of one service; a [`Registry`] picks the one for a message and asks it for a
 //! [`Description`]. The names and rules are those of Python's `fedmsg.meta`. Pure data: no I/O, no settings, and none
 //! of what a terminal or an IRC channel needs. The texts are as the sender wrote them, control characters included.
+//!
+//! [`python`] is for where the message itself is shown, as the Python fedmsg's programs show it.
 //!
 //! ```
 //! # use meta::{Message, Registry};
@@ -19,6 +21,7 @@ mod builtin;
 mod description;
 mod message;
 mod provider;
+pub mod python;
 mod registry;
 
 pub use self::message::Message;

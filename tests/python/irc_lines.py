@@ -21,6 +21,8 @@ bot = SimpleNamespace(hub=SimpleNamespace(config=config))
 for line in sys.stdin:
     msg = json.loads(line)
     print(json.dumps({
-        name: IRCBotConsumer.prettify(bot, msg["topic"], msg, pretty=pretty, terse=True)
-        for name, pretty in [("pretty", True), ("plain", False)]
+        name: IRCBotConsumer.prettify(bot, msg["topic"], msg, pretty=pretty, terse=terse)
+        for name, pretty, terse in [
+            ("pretty", True, True), ("plain", False, True), ("raw_pretty", True, False), ("raw", False, False),
+        ]
     }))

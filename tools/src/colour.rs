@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::json::string_len;
+use message::json::string_len;
 
 const KEY: Style = AnsiColor::Blue.on_default().bold();
 const STRING: Style = AnsiColor::Green.on_default();

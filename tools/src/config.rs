@@ -10,7 +10,7 @@ use settings::{Configuration, Sources};
 use crate::import::import;
 use crate::options::ConfigurationOptions;
 use crate::process::{Failure, say};
-use crate::python::Value;
+use meta::python::Value;
 
 /// The command's name.
 pub const NAME: &str = "fedmsg-config";

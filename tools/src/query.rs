@@ -1,6 +1,6 @@
 //! `--query`: parts of a message, named by dotted paths as in Python's `fedmsg.utils.dict_query`.
 
-use crate::python::Value;
+use meta::python::Value;
 
 /// What to print of each message: comma-separated paths such as `msg.commit.author`.
 #[derive(Debug, Clone, PartialEq, Eq)]

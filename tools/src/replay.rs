@@ -10,8 +10,8 @@ use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use crate::process::{Failure, log};
-use crate::python::Value;
 use crate::relay::{Relay, RelayOptions};
+use meta::python::Value;
 
 /// The command's name.
 pub const NAME: &str = "fedmsg-dg-replay";

@@ -8,16 +8,12 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use message::{Envelope, Topic};
+use message::{Envelope, Topic, json};
+use meta::python::{CREDENTIALS, LoadError, MAX_DEPTH, Value, dressed, pformat, pretty_dumps};
 use meta::{Description, Message, Registry};
 
-use crate::python::{Value, pformat};
+use crate::colour;
 use crate::query::Query;
-use crate::{colour, json};
-
-/// Deeper messages are shown in no form that lays them out: neither stack nor indentation would bear it. Python's gives
-/// up at about the same depth.
-const MAX_DEPTH: usize = 300;
 
 /// What is shown of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,11 +56,20 @@ pub(crate) enum ShowError {
     #[error("nested over {MAX_DEPTH} levels deep, too deep for --query, --pretty and --really-pretty")]
     TooDeep,
     #[error("not JSON: {0}")]
-    NotJson(#[from] message::json::Error),
+    NotJson(#[from] json::Error),
     #[error("it has no timestamp, which --gource goes by")]
     NoTime,
     #[error(transparent)]
     Cow(#[from] cow::CowError),
+}
+
+impl From<LoadError> for ShowError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::TooDeep => Self::TooDeep,
+            LoadError::NotJson(error) => Self::NotJson(error),
+        }
+    }
 }
 
 impl View {
@@ -82,25 +87,14 @@ impl View {
     ) -> Result<String, ShowError> {
         // The envelope has looked at it.
         let body = std::str::from_utf8(envelope.body()).unwrap_or_default();
-        let lays_out = matches!(self.form, Form::Query(_) | Form::Pretty | Form::ReallyPretty);
-        if lays_out && json::depth(body) > MAX_DEPTH {
-            return Err(ShowError::TooDeep);
-        }
         Ok(match &self.form {
             Form::Wire => self.harmless(&on_one_line(body)),
             Form::Query(query) => self.harmless(&query.answer(&Value::load(body)?)),
             Form::Pretty => {
-                let mut message = Value::load(&json::without_credentials(body)?)?;
-                if let Some(timestamp) = message.get_mut("timestamp")
-                    && let Some(words) = self.ctime(timestamp)
-                {
-                    *timestamp = Value::text(&words);
-                }
-                format!("\n{}", pformat(message))
+                format!("\n{}", pformat(Value::load(&dressed(body, &CREDENTIALS, Some(&self.zone))?)?))
             }
             Form::ReallyPretty => {
-                let text = message::json::pretty(&json::without_credentials(body)?)?;
-                let text = String::from_utf8(text).unwrap_or_default();
+                let text = pretty_dumps(&dressed(body, &CREDENTIALS, None)?)?;
                 format!("\n{}", if self.colours { colour::paint(&text) } else { text })
             }
             Form::Terse => self.harmless(&format!("\n{}", self.describe(topic, envelope))),
@@ -114,14 +108,6 @@ impl View {
                 self.harmless(&format!("\n{}", cow::say(&said)?))
             }
         })
-    }
-
-    /// Python's `time.ctime`, such as `Tue Nov 10 07:28:02 2026`; `None` for what is no time.
-    fn ctime(&self, timestamp: &Value) -> Option<String> {
-        let Value::Atom(seconds) = timestamp else { return None };
-        let seconds = seconds.parse::<f64>().ok().filter(|seconds| seconds.is_finite())?.floor();
-        let time = Timestamp::from_second(seconds as i64).ok()?.to_zoned(self.zone.clone());
-        Some(time.strftime("%a %b %e %H:%M:%S %Y").to_string())
     }
 
     /// On a terminal, what others have sent must not steer it. In JSON the escape says the same as the character.
@@ -177,21 +163,6 @@ mod tests {
     fn the_pretty_form_has_the_time_in_words_and_no_credentials() {
         let shown = view(Form::Pretty).shows(BODY).unwrap();
         assert_eq!(shown, "\n{'i': 1, 'msg': {'log': 'hi'}, 'timestamp': 'Fri Nov 20 23:14:42 2026'}");
-    }
-
-    #[test]
-    fn a_timestamp_that_is_no_time_stays_as_it_is() {
-        for (timestamp, expected) in [
-            ("\"noon\"", "'noon'"),
-            ("null", "None"),
-            ("NaN", "nan"),
-            ("1e300", "1e+300"),
-            ("0.9", "'Thu Jan  1 00:00:00 1970'"),
-            ("-0.5", "'Wed Dec 31 23:59:59 1969'"),
-        ] {
-            let shown = view(Form::Pretty).shows(&format!("{{\"timestamp\":{timestamp}}}")).unwrap();
-            assert_eq!(shown, format!("\n{{'timestamp': {expected}}}"));
-        }
     }
 
     #[test]

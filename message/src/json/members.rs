@@ -1,7 +1,9 @@
 //! The members of an object, as they stand in the text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use super::decode;
 use super::scan::{Error, Kind, Problem, Sink, fail, scan, skip_space};
 
 /// Calls `visit` with each member of the object that `text` is: the key's token with its quotes (see
@@ -15,6 +17,26 @@ pub fn members<'t>(text: &'t str, visit: impl FnMut(&'t str, &'t str)) -> Result
     let mut sink = Members { text, visit, depth: 0, key: "", value_at: 0, is_object: false };
     scan(text, &mut sink)?;
     if sink.is_object { Ok(()) } else { fail(skip_space(text.as_bytes(), 0), Problem::NotAnObject) }
+}
+
+/// The object anew, each member with the value that `edit` gives it, or without it. The key is as [`decode`] has it, and
+/// values are JSON.
+///
+/// # Errors
+/// As [`members`].
+pub fn edited<'t>(
+    object: &'t str,
+    mut edit: impl FnMut(Option<&str>, &'t str) -> Option<Cow<'t, str>>,
+) -> Result<String, Error> {
+    let mut text = String::with_capacity(object.len());
+    members(object, |key, value| {
+        if let Some(value) = edit(decode(key).as_deref(), value) {
+            text.push(if text.is_empty() { '{' } else { ',' });
+            text.extend([key, ":", &*value]);
+        }
+    })?;
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
+    Ok(text)
 }
 
 /// Picks the members of the outermost object.

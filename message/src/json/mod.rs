@@ -6,13 +6,15 @@
 //!
 //! Nothing here recurses: the depth of a text costs no stack.
 
+mod look;
 mod members;
 mod number;
 mod scan;
 mod string;
 mod write;
 
-pub use members::members;
+pub use look::{depth, string_len};
+pub use members::{edited, members};
 pub use scan::{Error, Problem};
 pub use string::decode;
 pub use write::{Numbers, canonical, canonical_without, pretty, to_canonical};

@@ -123,6 +123,21 @@ fn members_are_those_of_the_outermost_object() {
 }
 
 #[test]
+fn an_object_is_edited_on_its_first_level_only() {
+    let edit = |object| {
+        edited(object, |key, value| match key {
+            Some("out") => None,
+            Some("new") => Some("[1]".into()),
+            _ => Some(value.into()),
+        })
+    };
+    let object = r#" {"o\u0075t": {}, "a": {"out":1}, "\ud800":1e400, "new" : null} "#;
+    assert_eq!(edit(object).unwrap(), r#"{"a":{"out":1},"\ud800":1e400,"new":[1]}"#);
+    assert_eq!(edit(r#"{"out":1}"#).unwrap(), "{}");
+    assert!(edit("[]").is_err());
+}
+
+#[test]
 fn strings_are_decoded_unless_no_text_can_hold_them() {
     assert_eq!(decode(r#""a""#).unwrap(), "a");
     assert_eq!(decode(r#""\u0061\ud835\udd4f\n""#).unwrap(), "a𝕏\n");

@@ -1,18 +1,17 @@
 //! A channel's share of the bus: which messages it wants, as which lines, and the queue of them.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use jiff::tz::TimeZone;
 use meta::{Description, Registry};
 use plugin_api::{Hub, Message, Pattern, Verdict};
-use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
 use crate::config::{Channel, Filters, Search, WhenFull};
 use crate::line::Line;
 use crate::queue::{Limits, Queue, Total, Waiting};
+use crate::raw::Raw;
 
 /// What a channel wants to hear, and what waits for it.
 #[derive(Debug)]
@@ -22,6 +21,9 @@ pub(crate) struct Bot {
     topics: Vec<Pattern>,
     filters: Filters,
     terse: bool,
+    pretty: bool,
+    /// For times in words.
+    zone: TimeZone,
     queue: Mutex<Queue>,
     filled: Notify,
     /// Where it counts what is not said.
@@ -42,6 +44,8 @@ impl Bot {
             topics: channel.patterns().collect(),
             filters: std::mem::take(&mut channel.filters),
             terse: channel.make_terse,
+            pretty: channel.make_pretty,
+            zone: TimeZone::system(),
             queue: Mutex::new(Queue::new(Limits {
                 messages: channel.queue_messages,
                 bytes: channel.queue_bytes,
@@ -59,10 +63,15 @@ impl Bot {
         if !self.wants(message) {
             return;
         }
-        let line = if self.terse { terse(message, registry) } else { raw(message) };
+        let line = if self.terse { terse(message, registry) } else { self.raw(message) };
         let age = SystemTime::now().duration_since(message.received()).unwrap_or_default();
         self.with_queue(|queue| queue.push(line, age, Instant::now()));
         self.filled.notify_one();
+    }
+
+    fn raw(&self, message: &Message<'_>) -> Line {
+        let category = message.topic().split('.').nth(3).unwrap_or_default();
+        Line::raw(message.topic(), category, &Raw::new(message.body(), self.pretty, &self.zone))
     }
 
     fn wants(&self, message: &Message<'_>) -> bool {
@@ -150,17 +159,4 @@ fn terse(message: &Message<'_>, registry: &Registry) -> Line {
         // The hub delivers none of that kind.
         Err(_) => Line::terse(message.topic(), "", None),
     }
-}
-
-/// Topic and body, without what the line has already or nobody reads.
-fn raw(message: &Message<'_>) -> Line {
-    let category = message.topic().split('.').nth(3).unwrap_or_default();
-    let fields: Result<BTreeMap<Cow<'_, str>, &RawValue>, _> = serde_json::from_slice(message.body());
-    let json = fields.and_then(|mut fields| {
-        fields.retain(|name, _| !matches!(&**name, "topic" | "certificate" | "signature" | "crypto"));
-        serde_json::to_string(&fields)
-    });
-    // Bodies that only Python reads are shown as they are.
-    let json = json.unwrap_or_else(|_| String::from_utf8_lossy(message.body()).into_owned());
-    Line::raw(message.topic(), category, &json)
 }

@@ -11,6 +11,7 @@ mod config;
 mod connection;
 mod line;
 mod queue;
+mod raw;
 mod session;
 mod shorten;
 

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::colour::{Colour, Palette};
+use crate::raw::Raw;
 
 /// As much of a text is kept; no line shows more.
 const LONGEST_TEXT: usize = 512;
@@ -24,6 +25,8 @@ pub(crate) struct Line {
 pub(crate) enum Text {
     /// Natural language.
     Terse { title: String, subtitle: String, link: Option<String> },
+    /// The message itself, with its other form, if it has one.
+    Raw { plain: String, pretty: Option<String> },
     /// Anything else, said as it is.
     Plain(String),
 }
@@ -44,9 +47,11 @@ impl Line {
     }
 
     /// The message itself, in the columns of the Python fedmsg.
-    pub(crate) fn raw(topic: &str, category: &str, json: &str) -> Self {
-        let (topic, json) = (cleansed(topic, LONGEST_TEXT), cleansed(json, LONGEST_TEXT));
-        Self { category: cleansed(category, LONGEST_TEXT), text: Text::Plain(format!("{topic:<30} {json}")) }
+    pub(crate) fn raw(topic: &str, category: &str, message: &Raw) -> Self {
+        let topic = cleansed(topic, LONGEST_TEXT);
+        let line = |message: &String| format!("{topic:<30} {}", cleansed(message, LONGEST_TEXT));
+        let text = Text::Raw { plain: line(&message.plain), pretty: message.pretty.as_ref().map(line) };
+        Self { category: cleansed(category, LONGEST_TEXT), text }
     }
 
     /// What the bot says of itself.
@@ -60,6 +65,7 @@ impl Line {
             Text::Terse { title, subtitle, link } => {
                 title.len() + subtitle.len() + link.as_ref().map_or(0, String::len)
             }
+            Text::Raw { plain, pretty } => plain.len() + pretty.as_ref().map_or(0, String::len),
             Text::Plain(text) => text.len(),
         };
         size_of::<Self>() + self.category.len() + text
@@ -69,6 +75,9 @@ impl Line {
     pub(crate) fn render(&self, palette: Option<&Palette>) -> String {
         match &self.text {
             Text::Plain(text) => text.clone(),
+            Text::Raw { plain, pretty } => {
+                pretty.as_ref().filter(|_| palette.is_some()).unwrap_or(plain).clone()
+            }
             Text::Terse { title, subtitle, link } => {
                 let link = link.as_deref().unwrap_or_default();
                 match palette {
@@ -114,6 +123,19 @@ mod tests {
         Palette { by_category: [("git".to_owned(), Colour::Red)].into(), default: Colour::LightGrey }
     }
 
+    fn both(message: &str) -> Raw {
+        Raw { plain: message.to_owned(), pretty: Some(message.to_owned()) }
+    }
+
+    #[test]
+    fn a_raw_line_is_pretty_where_colours_are_wanted() {
+        let both = Raw { plain: "{}".to_owned(), pretty: Some("b'{}'".to_owned()) };
+        let line = Line::raw("t", "", &both);
+        assert!(line.render(None).ends_with(" {}") && line.render(Some(&palette())).ends_with(" b'{}'"));
+        let plain = Line::raw("t", "", &Raw { pretty: None, ..both });
+        assert_eq!(plain.render(Some(&palette())), line.render(None));
+    }
+
     #[test]
     fn a_terse_line_is_coloured_by_its_category() {
         let line = Line::terse("git.receive", "ralph pushed", Some("http://x.org/"));
@@ -138,8 +160,8 @@ mod tests {
     fn no_control_character_of_a_message_is_left() {
         let evil = "a\r\nQUIT\0\x01ACTION\x01\x02\x034,5\x0f\x1f\u{85}\u{7f}z";
         let line = Line::terse(evil, evil, Some(evil));
-        let raw = Line::raw(evil, evil, evil);
-        for said in [line.render(None), raw.render(None), raw.category] {
+        let raw = Line::raw(evil, evil, &both(evil));
+        for said in [line.render(None), raw.render(None), raw.render(Some(&palette())), raw.category] {
             assert!(!said.chars().any(char::is_control), "{said:?}");
             assert!(said.contains("QUIT") && said.contains("4,5") && said.contains('z'), "{said:?}");
         }
@@ -147,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_topic_has_a_column_of_thirty() {
-        assert_eq!(Line::raw("short", "", "{}").render(None), format!("short{} {{}}", " ".repeat(25)));
+        let line = Line::raw("short", "", &both("{}"));
+        assert_eq!(line.render(None), format!("short{} {{}}", " ".repeat(25)));
     }
 
     #[test]
@@ -166,6 +189,6 @@ mod tests {
     fn a_large_message_makes_a_small_line() {
         let large = "ž".repeat(1_000_000);
         assert!(Line::terse(&large, &large, Some(&large)).size() < 2500);
-        assert!(Line::raw(&large, &large, &large).size() < 2500);
+        assert!(Line::raw(&large, &large, &both(&large)).size() < 4000);
     }
 }

@@ -3,11 +3,25 @@
 use message::json;
 
 use super::text;
-use crate::json::string_len;
 
-/// A value as Python holds it. It is walked recursively: see [`Value::load`].
+/// Values nested deeper are not loaded: neither stack nor indentation would bear it. Python gives up at about the same
+/// depth.
+pub const MAX_DEPTH: usize = 300;
+
+/// Why a text is no value.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It cannot be walked recursively.
+    #[error("nested over {MAX_DEPTH} levels deep")]
+    TooDeep,
+    /// It is not what Python reads.
+    #[error("not JSON: {0}")]
+    NotJson(#[from] json::Error),
+}
+
+/// A value as Python holds it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
     /// A number, `None`, `True` or `False`: its `repr`.
     Atom(String),
     /// A `str`: its code points, lone surrogates included.
@@ -19,20 +33,29 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// Reads a JSON text that is not nested deeper than the stack allows; some hundred levels are fine.
-    pub(crate) fn load(text: &str) -> Result<Self, json::Error> {
+    /// Reads a JSON text.
+    ///
+    /// # Errors
+    /// It is none, or nested over [`MAX_DEPTH`] levels deep.
+    pub fn load(text: &str) -> Result<Self, LoadError> {
+        if json::depth(text) > MAX_DEPTH {
+            return Err(LoadError::TooDeep);
+        }
         // It leaves ASCII, no key twice, and every number as Python writes it.
         let text = json::pretty(text)?;
         let text = String::from_utf8(text).unwrap_or_default();
         Ok(Reader { rest: &text }.value())
     }
 
-    pub(crate) fn text(text: &str) -> Self {
+    /// A `str`.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
         Self::Text(text.chars().map(u32::from).collect())
     }
 
     /// What the `dict` has under `key`.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Dict(members) = self else { return None };
         members
             .iter()
@@ -40,24 +63,17 @@ impl Value {
             .map(|(_, value)| value)
     }
 
-    /// As [`Value::get`], to be changed.
-    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
-        let Self::Dict(members) = self else { return None };
-        members
-            .iter_mut()
-            .find(|(name, _)| name.iter().copied().eq(key.chars().map(u32::from)))
-            .map(|(_, value)| value)
-    }
-
     /// Python's `repr`.
-    pub(crate) fn repr(&self) -> String {
+    #[must_use]
+    pub fn repr(&self) -> String {
         let mut out = String::new();
         self.write_repr(&mut out);
         out
     }
 
     /// Python's `str`: a text itself, of anything else the `repr`.
-    pub(crate) fn to_str(&self) -> String {
+    #[must_use]
+    pub fn to_str(&self) -> String {
         match self {
             Self::Text(points) => text::display(points),
             other => other.repr(),
@@ -148,7 +164,7 @@ impl<'t> Reader<'t> {
 
     fn string(&mut self) -> Vec<u32> {
         self.peek();
-        let len = string_len(self.rest);
+        let len = json::string_len(self.rest);
         text::decode(self.skip(len))
     }
 

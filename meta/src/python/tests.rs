@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 
 use fastrand::Rng;
 
-use super::{Value, pformat, text};
+use jiff::tz::TimeZone;
+
+use super::{CREDENTIALS, LoadError, MAX_DEPTH, Value, dressed, pformat, text};
 
 /// What the Python `script` writes when it reads `input`.
 fn python(script: &str, input: &str) -> String {
@@ -123,4 +125,41 @@ for point in range(0x110000):
         count += 1;
     }
     assert!(count > 200_000, "{count}");
+}
+
+#[test]
+fn credentials_are_left_out_on_the_first_level_only_and_the_time_is_in_words() {
+    let message =
+        r#"{"signature":"x","msg":{"certificate":1},"certifi\u0063ate":"y","timestamp":1795216482.9}"#;
+    assert_eq!(
+        dressed(message, &CREDENTIALS, None).unwrap(),
+        r#"{"msg":{"certificate":1},"timestamp":1795216482.9}"#
+    );
+    assert_eq!(
+        dressed(message, &["msg"], Some(&TimeZone::UTC)).unwrap(),
+        r#"{"signature":"x","certifi\u0063ate":"y","timestamp":"Fri Nov 20 23:14:42 2026"}"#
+    );
+}
+
+#[test]
+fn a_timestamp_that_is_no_time_stays_as_it_is() {
+    for (timestamp, expected) in [
+        ("\"noon\"", "\"noon\""),
+        ("null", "null"),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("1e300", "1e300"),
+        ("0.9", "\"Thu Jan  1 00:00:00 1970\""),
+        ("-0.5", "\"Wed Dec 31 23:59:59 1969\""),
+    ] {
+        let shown = dressed(&format!("{{\"timestamp\":{timestamp}}}"), &[], Some(&TimeZone::UTC)).unwrap();
+        assert_eq!(shown, format!("{{\"timestamp\":{expected}}}"));
+    }
+}
+
+#[test]
+fn what_is_nested_too_deep_for_the_stack_is_refused() {
+    let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert!(pformat(Value::load(&nested(MAX_DEPTH)).unwrap()).starts_with("[["));
+    assert!(matches!(Value::load(&nested(MAX_DEPTH + 1)), Err(LoadError::TooDeep)));
 }

@@ -6,7 +6,8 @@ use super::value::Value;
 const WIDTH: usize = 80;
 
 /// The value over as many lines as it takes.
-pub(crate) fn pformat(mut value: Value) -> String {
+#[must_use]
+pub fn pformat(mut value: Value) -> String {
     value.sort();
     let mut out = String::new();
     format(&value, &mut out, 0, 0);

@@ -134,7 +134,7 @@ pub struct HubSettings {
     /// An endpoint from which nothing has come for so long is worth a warning. 0 is never.
     #[serde(with = "duration")]
     pub silent_after: Duration,
-    /// Endpoints without which the hub is not ready.
+    /// Endpoints without which the hub is not ready. If none is named, it is not while all are down.
     pub required_endpoints: Vec<String>,
     /// Whether to reload when a file of the configuration or a plugin changes.
     pub watch: bool,

@@ -1,5 +1,7 @@
 //! Health and metrics by HTTP: what is told when all is well, and when something goes wrong.
 
+mod trouble;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;

@@ -117,7 +117,7 @@ fn a_publisher_is_left_only_when_its_successor_is_there() {
         ))
     };
     let hub = with(&[scratch.ipc("out")]).start();
-    assert_eq!(reload(&scratch, &with(&[taken.address().to_string()])).status.code(), Some(4));
+    assert_eq!(reload(&scratch, &with(&[taken.address().to_string()])).status.code(), Some(5));
     hub.log().wait_for("the hub goes on with the configuration that it has");
     assert_eq!(count(&hub.process, "publishes there no more"), 0);
     assert_eq!(count(&hub.process, " publishing "), 1);

@@ -82,8 +82,11 @@ pub(super) fn problems(status: &Status, parts: &Parts<'_>) -> Vec<Problem> {
         found.unready(ProblemKind::NothingTrusted, None, message);
     }
     consumers(status, limits, &mut found);
+    // Whoever says which endpoints matter has said enough; else one at least does.
+    let all_down = limits.required.is_empty() && !status.endpoints.iter().any(|endpoint| endpoint.connected);
     for endpoint in &status.endpoints {
-        self::endpoint(endpoint, limits, &mut found);
+        let is_needed = all_down || limits.required.contains(&endpoint.name);
+        self::endpoint(endpoint, is_needed, limits, &mut found);
     }
     if let Some(error) = &status.hub.reloads.last_error {
         let message = format!("the last reload was refused, and the hub goes on as before: {error}");
@@ -146,7 +149,7 @@ fn consumers(status: &Status, limits: &Limits, found: &mut Found) {
     }
 }
 
-fn endpoint(endpoint: &EndpointStatus, limits: &Limits, found: &mut Found) {
+fn endpoint(endpoint: &EndpointStatus, is_needed: bool, limits: &Limits, found: &mut Found) {
     let name = &endpoint.name;
     if !endpoint.connected {
         let places = endpoint.addresses.iter().filter(|address| address.state != AddressState::Found);
@@ -161,7 +164,7 @@ fn endpoint(endpoint: &EndpointStatus, limits: &Limits, found: &mut Found) {
         });
         let addresses = addresses.collect::<Vec<_>>().join("; ");
         let message = format!("endpoint {name} is not connected ({addresses})");
-        if limits.required.contains(name) {
+        if is_needed {
             found.unready(ProblemKind::EndpointDown, Some(name), message);
         } else {
             found.warning(ProblemKind::EndpointDown, Some(name), message);

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use e2e::{
-    DEADLINE, Http, Hub, HubBuilder, Process, Scratch, TestPublisher, python, python_fedmsg, workspace,
+    DEADLINE, Http, Hub, HubBuilder, Process, Scratch, TestPublisher, free_ports, python, python_fedmsg,
+    workspace,
 };
 use serde_json::{Value, json};
 
@@ -75,10 +76,8 @@ fn what_a_subscriber_that_is_cut_off_has_missed_is_in_the_metrics() {
     let hub = gateway(&scratch, &publisher, table)
         .arguments(&["--set", &format!("http.listen=unix:{}", socket.display())])
         .start();
-    // ZMTP 2.0, whose greeting is short. It takes nothing until it is cut off.
-    let address = address(&hub, 0);
-    let mut subscriber = TcpStream::connect(address.strip_prefix("tcp://").unwrap()).unwrap();
-    subscriber.write_all(b"\xff\0\0\0\0\0\0\0\0\x7f\x01\x02\0\0\0\x01\x01").unwrap();
+    // It takes nothing until it is cut off.
+    let mut subscriber = subscriber(address(&hub, 0).strip_prefix("tcp://").unwrap());
     wait_for_subscriptions(&hub, 1);
     publisher.wait_for_subscriber("");
     let large = json!({"large": "x".repeat(LARGE)}).to_string();
@@ -101,12 +100,62 @@ fn what_a_subscriber_that_is_cut_off_has_missed_is_in_the_metrics() {
     };
     let mut got = Vec::new();
     subscriber.read_to_end(&mut got).unwrap();
-    let got = whole_messages(&got[14..]);
+    let got = whole_messages(&got[GREETED..]);
     let (by_number, by_size) = (count("messages_over_high_water_mark"), count("messages_over_max_bytes"));
     assert!(by_number + by_size > 0, "{counted}");
     // What was published after it was cut off was not for it.
     assert!(got + by_number + by_size + count("messages_unsent") <= ALL, "{got} and {counted}");
     assert!(count("messages_unsent") > 0, "{counted}");
+}
+
+/// What a publisher answers to a greeting by ZMTP 2.0.
+const GREETED: usize = 14;
+
+/// A subscriber to everything that is nothing but a connection. It greets by ZMTP 2.0, which is short.
+fn subscriber(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(b"\xff\0\0\0\0\0\0\0\0\x7f\x01\x02\0\0\0\x01\x01").unwrap();
+    stream
+}
+
+#[test]
+fn a_reload_moves_the_gateway_and_changes_its_high_water_mark() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let ports: [u16; 2] = free_ports();
+    let [old, new] = ports.map(|port| format!("127.0.0.1:{port}"));
+    let builder = |address: &str, high_water_mark: u32| {
+        let table = format!("addresses = [\"tcp://{address}\"]\nhigh_water_mark = {high_water_mark}");
+        gateway(&scratch, &publisher, &table).arguments(&["--set", "hub.watch=false"])
+    };
+    let first = builder(&old, 10);
+    let next = [builder(&new, 10), builder(&new, 20)];
+    let mut hub = first.start();
+    let mut before = subscriber(&old);
+    wait_for_subscriptions(&hub, 1);
+    for (n, next) in next.iter().enumerate() {
+        let done = Process::run(&scratch, "reload", next.command().arg("reload"), "");
+        assert_eq!(
+            (&*done.stdout, done.status.code()),
+            ("changed consumer gateway", Some(0)),
+            "{}",
+            done.stderr
+        );
+        // Who was connected is not any more, had all there was, and comes again.
+        let mut got = Vec::new();
+        before.read_to_end(&mut got).unwrap();
+        assert_eq!(whole_messages(&got[GREETED..]), n as u64);
+        before = subscriber(&new);
+        wait_for_subscriptions(&hub, n + 2);
+        publisher.wait_for_subscriber("");
+        publisher.publish("t", &n.to_string());
+    }
+    assert!(TcpStream::connect(&old).is_err());
+    assert_eq!(hub.stop().code(), Some(0));
+    let mut got = Vec::new();
+    before.read_to_end(&mut got).unwrap();
+    assert_eq!(whole_messages(&got[GREETED..]), 1);
 }
 
 /// How many messages of two frames are whole in what a publisher has sent.

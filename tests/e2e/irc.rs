@@ -3,12 +3,11 @@
 use std::net::TcpListener;
 
 use e2e::{
-    Cable, Hub, HubBuilder, IrcServer, IrcUser, Process, Recorder, Scratch, TestPublisher,
-    bus_shaped_messages, python, workspace,
+    Cable, Hub, HubBuilder, IrcServer, IrcUser, Process, Recorder, Scratch, TestPublisher, python, workspace,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-const LOG: &str = "org.fedoraproject.dev.logger.log";
+pub(crate) const LOG: &str = "org.fedoraproject.dev.logger.log";
 
 /// A hub whose bot is on `#bus`, with these other keys for the bot, and for all bots.
 fn hub<'s>(
@@ -93,54 +92,8 @@ fn as_fedmsg_irc_the_hub_is_the_bot() {
     assert!(user.wait_for_said(1)[0].1.contains("Hai there."));
 }
 
-#[test]
-fn lines_are_coloured_and_plain_as_the_python_bot_prints_them() {
-    const LOOKUP: &str =
-        "[fedmsg.consumers.ircbot.irc_color_lookup]\nlogger = \"orange\"\nbodhi = \"light cyan\"\n";
-    let scratch = Scratch::new();
-    let server = IrcServer::start(&scratch);
-    let user = IrcUser::join(&scratch, &server, "watcher", "#bus");
-    let mut publisher = TestPublisher::default();
-    let port = server.port();
-    let entry = format!("make_terse = true\nmake_pretty = true\n{LOOKUP}\n{}", plain_entry(port));
-    let hub = hub(&scratch, &publisher, port, &entry, "").start();
-    user.wait_for_join("bot", 1);
-    user.wait_for_join("plain", 1);
-    hub.log().wait_until("both", |lines| {
-        (lines.iter().filter(|line| line.contains("joined")).count() == 2).then_some(())
-    });
-    publisher.wait_for_subscriber(LOG);
-
-    let messages = [
-        (LOG, json!({"log": "Hai there. žluťoučký"})),
-        (LOG, json!({"custom": 1})),
-        (
-            "org.fedoraproject.prod.announce.announcement",
-            json!({"message": "Fedora 99", "link": "https://x.org/a?b=c"}),
-        ),
-        ("org.fedoraproject.prod.announce.announcement", json!({"message": "No link", "link": null})),
-        ("org.fedoraproject.prod.bodhi.update.comment", json!({"a": "b"})),
-    ];
-    let mut lines = String::new();
-    for (topic, msg) in &messages {
-        publisher.publish(topic, &msg.to_string());
-        lines += &format!("{}\n", json!({"topic": topic, "msg": msg, "username": "test"}));
-    }
-    let said = user.wait_for_said(messages.len() * 2);
-    let by = |who: &str| -> Vec<String> {
-        said.iter().filter(|(sender, _)| sender == who).map(|(_, text)| text.clone()).collect()
-    };
-    let expected = python_lines(&scratch, &lines);
-    assert_eq!(by("bot"), column(&expected, "pretty"));
-    assert_eq!(by("plain"), column(&expected, "plain"));
-}
-
-fn plain_entry(port: u16) -> String {
-    format!("{}make_terse = true\n", entry(port, "plain"))
-}
-
-/// Another entry, whose keys may follow.
-fn entry(port: u16, nickname: &str) -> String {
+/// An entry, whose other keys may follow.
+pub(crate) fn entry(port: u16, nickname: &str) -> String {
     format!(
         r#"[[fedmsg.consumers.ircbot.irc]]
         network = "localhost"
@@ -153,19 +106,12 @@ fn entry(port: u16, nickname: &str) -> String {
     )
 }
 
-/// The lines that the Python bot makes of these bodies, one a line, in each of its forms.
-fn python_lines(scratch: &Scratch, bodies: &str) -> Vec<Value> {
-    let mut oracle = python();
-    oracle.arg(workspace().join("tests/python/irc_lines.py"));
-    let oracle = Process::run(scratch, "oracle", &mut oracle, bodies);
-    let lines: Vec<Value> = oracle.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), bodies.lines().count(), "{}", oracle.stderr);
-    lines
-}
-
-/// Those of one form.
-fn column<'l>(lines: &'l [Value], form: &str) -> Vec<&'l str> {
-    lines.iter().map(|line| line[form].as_str().unwrap()).collect()
+/// A hub with these entries alone.
+pub(crate) fn bots<'s>(scratch: &'s Scratch, publisher: &TestPublisher, entries: &str) -> HubBuilder<'s> {
+    Hub::builder(scratch)
+        .plugin("ircbot")
+        .subscribed_to(publisher)
+        .config(&format!("[fedmsg.consumers.ircbot]\nenabled = true\nconnect_interval = 0\n{entries}"))
 }
 
 #[test]
@@ -218,43 +164,6 @@ fn a_long_line_is_cut_between_characters_and_arrives_whole() {
         assert!(!text.contains('\u{fffd}'), "{text}");
     }
     assert!(channel.user.heard.all().iter().all(|line| line.len() <= 511));
-}
-
-#[test]
-fn raw_lines_are_those_of_the_python_bot_plain_and_pretty() {
-    let scratch = Scratch::new();
-    let odd = r#"{"topic":"a.b","timestamp":1795216482.5,"msg":{"é'\"\\":[-1.50,1e22,NaN,-Infinity,true,null,{},[],"\u007f\ud83d"]}}"#;
-    let small = json!({"topic": "a.b.c.d", "msg": "don't", "i": 1}).to_string();
-    let bus = bus_shaped_messages().into_iter().step_by(20).zip(1..);
-    let bus = bus.map(|((topic, head, tail), n)| (topic, format!("{head}{n}{tail}")));
-    let messages: Vec<_> =
-        [("a.b".to_owned(), odd.to_owned()), ("a.b.c.d".to_owned(), small)].into_iter().chain(bus).collect();
-    let server = IrcServer::start(&scratch);
-    let user = IrcUser::join(&scratch, &server, "watcher", "#bus");
-    let mut publisher = TestPublisher::default();
-    let pretty = format!("{}make_pretty = true", entry(server.port(), "pretty"));
-    let _hub = hub(&scratch, &publisher, server.port(), &pretty, "").start();
-    user.wait_for_join("bot", 1);
-    user.wait_for_join("pretty", 1);
-    publisher.wait_for_subscriber(LOG);
-    for (topic, body) in &messages {
-        publisher.send(topic, body.as_bytes());
-    }
-    let is_of_message = |(_, line): &&(String, String)| !line.starts_with("* backlogged");
-    let has_all = |said: &Vec<_>| said.iter().filter(is_of_message).count() == messages.len() * 2;
-    let said = (1..).map(|n| user.wait_for_said(n)).find(has_all).unwrap();
-    let bodies: String = messages.iter().map(|(_, body)| format!("{body}\n")).collect();
-    let expected = python_lines(&scratch, &bodies);
-    for (sender, form) in [("bot", "raw"), ("pretty", "raw_pretty")] {
-        let said = said.iter().filter(is_of_message).filter(|(by, _)| by == sender);
-        for ((_, said), expected) in said.zip(column(&expected, form)) {
-            let is_right = match said.strip_suffix('…') {
-                Some(beginning) => beginning.len() > 350 && expected.starts_with(beginning),
-                None => said == expected,
-            };
-            assert!(is_right, "{said}\n{expected}");
-        }
-    }
 }
 
 #[test]
@@ -407,6 +316,61 @@ fn a_flood_is_told_and_holds_up_nobody() {
     assert_eq!(hub.stop().code(), Some(0));
     let left = hub.log().wait_for("left IRC");
     assert!(left.contains(&format!("queued={}", FLOOD + 1)) && left.contains("unsaid=0"), "{left}");
+}
+
+#[test]
+fn bots_connect_one_after_another() {
+    let scratch = Scratch::new();
+    let server = IrcServer::start(&scratch);
+    let user = IrcUser::join(&scratch, &server, "watcher", "#bus");
+    let mut publisher = TestPublisher::default();
+    let names = ["first", "second", "third"];
+    let entries: String = names.map(|name| entry(server.port(), name)).concat();
+    let after = |interval: &str| {
+        let interval = format!("fedmsg.consumers.ircbot.connect_interval={interval}");
+        bots(&scratch, &publisher, &entries).arguments(&["--set", &interval])
+    };
+    let (never, soon) = (after("3600"), after("0.1"));
+    let mut hub = never.start();
+    user.wait_for_join("first", 1);
+    publisher.wait_for_subscriber("");
+    publisher.publish(LOG, r#"{"log":"nobody else is here"}"#);
+    user.wait_for_text("nobody else is here");
+    assert_eq!(hub.stop().code(), Some(0));
+    user.wait_for_quit("first", 1);
+    assert!(user.heard.all().iter().all(|line| !line.contains(":second!") && !line.contains(":third!")));
+    let _hub = soon.start();
+    for name in names {
+        user.wait_for_join(name, 1 + usize::from(name == "first"));
+    }
+}
+
+#[test]
+fn a_reload_moves_a_bot_to_another_channel_and_the_others_come_back_to_theirs() {
+    let scratch = Scratch::new();
+    let server = IrcServer::start(&scratch);
+    let user = IrcUser::join(&scratch, &server, "watcher", "#bus");
+    let other = IrcUser::join(&scratch, &server, "elsewhere", "#other");
+    let mut publisher = TestPublisher::default();
+    let [moving, staying] = ["moving", "staying"].map(|name| entry(server.port(), name));
+    let told =
+        |entries: String| bots(&scratch, &publisher, &entries).arguments(&["--set", "hub.watch=false"]);
+    let first = told(format!("{moving}{staying}"));
+    let next = told(format!("{}{staying}", moving.replace("\"bus\"", "\"other\"")));
+    let _hub = first.start();
+    user.wait_for_join("moving", 1);
+    user.wait_for_join("staying", 1);
+    publisher.wait_for_subscriber("");
+    publisher.publish(LOG, r#"{"log":"before"}"#);
+    user.wait_for_said(2);
+    let done = Process::run(&scratch, "reload", next.command().arg("reload"), "");
+    assert_eq!((&*done.stdout, done.status.code()), ("changed consumer ircbot", Some(0)), "{}", done.stderr);
+    publisher.wait_for_subscriber("");
+    publisher.publish(LOG, r#"{"log":"after"}"#);
+    let by = |said: Vec<(String, String)>| said.into_iter().map(|(by, _)| by).collect::<Vec<_>>();
+    assert_eq!(by(other.wait_for_said(1)), ["moving"]);
+    assert_eq!(by(user.wait_for_said(3))[2..], ["staying"]);
+    assert!(user.wait_for_said(3)[2].1.contains("after"));
 }
 
 #[test]

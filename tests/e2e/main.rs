@@ -49,6 +49,7 @@ mod http;
 mod import;
 mod interop;
 mod irc;
+mod irc_lines;
 mod kill;
 mod layers;
 mod operator;

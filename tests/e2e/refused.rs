@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 
 use e2e::process::Finished;
-use e2e::{Hub, HubBuilder, Process, Recorder, Scratch, TestPublisher};
+use e2e::{Hub, HubBuilder, Process, Recorder, Scratch, TestPublisher, library};
 
 /// A hub that reloads when it is told to, and not when a file changes.
 fn told(scratch: &Scratch) -> HubBuilder<'_> {
@@ -89,6 +89,35 @@ fn a_folder_that_is_replaced_behind_links_is_seen() {
     symlink("..2", folder.join("..tmp")).unwrap();
     fs::rename(folder.join("..tmp"), folder.join("..data")).unwrap();
     hub.stderr.wait_for("changes=\"changed key hub.drain_deadline\"");
+}
+
+#[test]
+fn a_plugin_that_is_replaced_behind_links_is_seen() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let whole = fs::read(library("misbehaving")).unwrap();
+    let at = whole.windows(10).position(|bytes| bytes == b"by tracing").unwrap();
+    let install = |word: &[u8; 10]| {
+        let mut bytes = whole.clone();
+        bytes[at..at + 10].copy_from_slice(word);
+        let next = scratch.join("opt/next");
+        fs::write(&next, bytes).unwrap();
+        fs::rename(next, scratch.join("opt/misbehaving.so.1")).unwrap();
+    };
+    scratch.write("opt/misbehaving.so.1", "");
+    scratch.write("hub.plugins/README", "");
+    install(b"by tracing");
+    symlink("misbehaving.so.1", scratch.join("opt/misbehaving.so")).unwrap();
+    symlink("../opt/misbehaving.so", scratch.join("hub.plugins/misbehaving.so")).unwrap();
+    let hub =
+        Hub::builder(&scratch).subscribed_to(&publisher).config("misbehaving.talks.enabled = true").start();
+    publisher.wait_for_subscriber("t");
+    for (generation, word) in [(2, b"BY TRACING"), (3, b"by TRACING")] {
+        install(word);
+        hub.log().wait_for(&format!("reloaded generation={generation} changes=\"changed consumer talks\""));
+        publisher.publish("t", "{}");
+        hub.log().wait_for(str::from_utf8(word).unwrap());
+    }
 }
 
 #[test]

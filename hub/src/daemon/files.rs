@@ -122,6 +122,7 @@ impl Wanted {
         let files = files.into_iter().chain(configuration.files().map(Path::to_owned));
         let mut files: Vec<_> = files.flat_map(|file| trail(absolute(file))).collect();
         let plugins = selection.plugin_folders(configuration);
+        files.extend(plugins.iter().flat_map(|folder| linked(folder)).flat_map(|link| trail(absolute(link))));
         let folders = folders.into_iter().map(|folder| (folder, "toml"));
         let folders = folders.chain(plugins.into_iter().map(|folder| (folder, "so"))).map(|(folder, end)| {
             let mut trail = trail(absolute(folder.clone()));
@@ -159,6 +160,13 @@ impl Wanted {
         };
         self.files.iter().any(|file| file.starts_with(path)) || self.folders.iter().any(in_folder)
     }
+}
+
+/// The libraries in a folder that are links.
+fn linked(folder: &Path) -> Vec<PathBuf> {
+    // What is missing or cannot be read is watched as a folder.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|end| end == "so") && path.is_symlink()).collect()
 }
 
 /// The links on the way to a file, and at last what they lead to: a link is changed where it lies, as Kubernetes does it

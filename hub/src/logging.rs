@@ -2,16 +2,21 @@
 //!
 //! A reader of standard error that is slow or gone must not hold up the hub, let alone end it: records that find no
 //! room are dropped and counted. The journal's own protocol has no such means; who chooses it trusts it to read.
+//!
+//! What records quote of others cannot pass for another record, nor steer the terminal that shows the text.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use settings::{Configuration, LogFormat, Problem};
 use thiserror::Error;
+use tracing::field::Field;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::field::{MakeExt, delimited::Delimited};
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::fmt::SubscriberBuilder;
-use tracing_subscriber::fmt::format::{DefaultFields, Format};
+use tracing_subscriber::fmt::format::{FieldFn, Format, Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
@@ -158,7 +163,9 @@ pub fn install(configuration: &Configuration) -> Result<Log, Problem> {
     Ok(Log { standard_error, level: Arc::new(Level { now, set }) })
 }
 
-type ToStandardError = SubscriberBuilder<DefaultFields, Format, EnvFilter, NonBlocking>;
+type WriteField = fn(&mut Writer<'_>, &Field, &dyn fmt::Debug) -> fmt::Result;
+type Fields = Delimited<&'static str, FieldFn<WriteField>>;
+type ToStandardError = SubscriberBuilder<Fields, Format, EnvFilter, NonBlocking>;
 
 fn standard_error(filter: EnvFilter) -> (ToStandardError, (WorkerGuard, ErrorCounter)) {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
@@ -166,6 +173,7 @@ fn standard_error(filter: EnvFilter) -> (ToStandardError, (WorkerGuard, ErrorCou
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).finish(io::stderr());
     let dropped = writer.error_counter();
     let log = tracing_subscriber::fmt()
+        .fmt_fields(fields())
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(colours)
@@ -173,9 +181,45 @@ fn standard_error(filter: EnvFilter) -> (ToStandardError, (WorkerGuard, ErrorCou
     (log, (guard, dropped))
 }
 
+fn fields() -> Fields {
+    debug_fn(write_field as WriteField).delimited(" ")
+}
+
+/// Further lines of a text are indented, so that none begins as a record does.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{field}=")?;
+    }
+    writer.write_str(&message::printable_lines(&format!("{value:?}")).replace('\n', "\n    "))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
+
+    #[test]
+    fn what_a_record_quotes_passes_for_no_other_and_steers_nothing() {
+        let (mut logged, writer) = io::pipe().unwrap();
+        let log = tracing_subscriber::fmt()
+            .fmt_fields(fields())
+            .with_writer(Mutex::new(writer))
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .finish();
+        tracing::subscriber::with_default(log, || {
+            let evil = "x\r INFO ready\n INFO ready\u{1b}[2J\u{202e}";
+            tracing::warn!(display = %evil, debug = ?evil, text = evil, "said {evil}");
+        });
+        let mut text = String::new();
+        logged.read_to_string(&mut text).unwrap();
+        let escaped = r"x\r INFO ready\n INFO ready\u{1b}[2J\u{202e}";
+        let shown = "x\\r INFO ready\n     INFO ready\\u001b[2J\\u202e";
+        let expected = format!(" WARN said {shown} display={shown} debug=\"{escaped}\" text=\"{escaped}\"\n");
+        assert_eq!(text, expected);
+    }
 
     #[test]
     fn what_would_silence_the_log_by_mistake_is_no_filter() {

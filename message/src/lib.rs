@@ -9,6 +9,7 @@
 //! - [`Envelope`]: a received body, read without being taken apart.
 //! - [`Draft`]: a new body, byte for byte as Python's fedmsg writes it.
 //! - [`json`]: JSON exactly as Python reads and writes it.
+//! - [`printable`]: text from the bus, as it may be shown to people.
 
 mod draft;
 mod envelope;
@@ -17,6 +18,7 @@ mod naming;
 mod pattern;
 mod pattern_set;
 mod router;
+mod shown;
 mod topic;
 
 pub use draft::{Draft, msg_id};
@@ -25,4 +27,5 @@ pub use naming::Naming;
 pub use pattern::{Pattern, TopicMatching};
 pub use pattern_set::PatternSet;
 pub use router::{Route, Router};
+pub use shown::{printable, printable_lines, steers};
 pub use topic::{Topic, TopicError};

@@ -3,7 +3,8 @@
 //!
 //! A [`Provider`] knows the messages of one service; a [`Registry`] picks the one for a message and asks it for a
 //! [`Description`]. The names and rules are those of Python's `fedmsg.meta`. Pure data: no I/O, no settings, and none
-//! of what a terminal or an IRC channel needs. The texts are as the sender wrote them, control characters included.
+//! of what a terminal or an IRC channel needs. The texts are as the sender wrote them; [`steers`] tells
+//! what in them nobody should be shown.
 //!
 //! [`python`] is for where the message itself is shown, as the Python fedmsg's programs show it.
 //!
@@ -25,6 +26,7 @@ pub mod python;
 mod registry;
 
 pub use self::message::Message;
+pub use ::message::steers;
 pub use description::Description;
 pub use provider::Provider;
 pub use registry::Registry;

@@ -209,7 +209,9 @@ pub fn conclude(program: &str, result: Result<(), Failure>) -> ExitCode {
 
 /// Says something to the person, on standard error.
 pub(crate) fn say(program: &str, what: &dyn Display) {
-    let text = what.to_string().replace('\n', &format!("\n{program}: "));
+    // It may quote what others have written.
+    let text = what.to_string();
+    let text = message::printable_lines(&text).replace('\n', &format!("\n{program}: "));
     // Nobody is left to tell if standard error is closed.
     drop(writeln!(io::stderr(), "{program}: {text}"));
 }

@@ -44,7 +44,7 @@ pub(crate) struct View {
     pub(crate) registry: Registry,
     /// For the form that has some.
     pub(crate) colours: bool,
-    /// Where control characters would do something.
+    /// Where what others have sent would do something.
     pub(crate) is_terminal: bool,
     /// For the time in words.
     pub(crate) zone: TimeZone,
@@ -110,20 +110,12 @@ impl View {
         })
     }
 
-    /// On a terminal, what others have sent must not steer it. In JSON the escape says the same as the character.
+    /// On a terminal, what others have sent must not steer it.
     fn harmless(&self, text: &str) -> String {
-        let steers = |c: &char| c.is_control() && *c != '\n' && *c != '\t';
-        if !self.is_terminal {
-            return text.to_owned();
+        match self.is_terminal {
+            true => message::printable_lines(text).into_owned(),
+            false => text.to_owned(),
         }
-        let mut out = String::with_capacity(text.len());
-        for c in text.chars() {
-            match steers(&c) {
-                true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-                false => out.push(c),
-            }
-        }
-        out
     }
 }
 
@@ -178,15 +170,15 @@ mod tests {
 
     #[test]
     fn a_message_cannot_steer_the_terminal() {
-        let body = "{\"msg\":\"a\u{9b}2Jb\u{7f}\",\"esc\":\"\\u001b[2J\"}";
+        let body = "{\"msg\":\"a\u{9b}2Jb\u{202e}\",\"esc\":\"\\u001b[2J\\u2066\"}";
         let terminal = |form| View { is_terminal: true, ..view(form) };
         assert_eq!(
             terminal(Form::Wire).shows(body).unwrap(),
-            r#"{"msg":"a\u009b2Jb\u007f","esc":"\u001b[2J"}"#
+            r#"{"msg":"a\u009b2Jb\u202e","esc":"\u001b[2J\u2066"}"#
         );
         let query = || Form::Query(Query::parse("esc"));
-        assert_eq!(terminal(query()).shows(body).unwrap(), r"\u001b[2J");
-        assert_eq!(view(query()).shows(body).unwrap(), "\u{1b}[2J");
+        assert_eq!(terminal(query()).shows(body).unwrap(), r"\u001b[2J\u2066");
+        assert_eq!(view(query()).shows(body).unwrap(), "\u{1b}[2J\u{2066}");
     }
 
     #[test]

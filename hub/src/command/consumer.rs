@@ -6,11 +6,12 @@ use std::time::Duration;
 use clap::Subcommand;
 use control::{Access, Command, ControlError, Refusal};
 use indicatif::HumanCount;
+use message::printable;
 use serde_json::json;
 
 use super::confirm::confirm;
 use super::journal::ask_stats;
-use super::output::{Output, note, printable};
+use super::output::{Output, note};
 use super::{Failure, Form, table, time};
 
 /// What can be done with consumers.

@@ -6,9 +6,10 @@ use std::io;
 use clap::{Args, Subcommand};
 use control::{Access, Command, DeadLetter, Reply, Requeued, Selection};
 use indicatif::HumanCount;
+use message::printable;
 
 use super::confirm::confirm;
-use super::output::{Output, note, printable};
+use super::output::{Output, note};
 use super::progress::Bar;
 use super::{Failure, Form, table, time};
 

@@ -5,9 +5,9 @@ use std::io;
 use clap::Subcommand;
 use control::{Access, Cause, Command, Message, Mode, Reply, Span, Stats};
 use indicatif::{HumanBytes, HumanCount};
-use message::Pattern;
+use message::{Pattern, printable};
 
-use super::output::{Output, describe, note, printable};
+use super::output::{Output, describe, note};
 use super::progress::Bar;
 use super::span::Part;
 use super::{Failure, Form, consumer, table, time};

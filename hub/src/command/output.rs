@@ -1,6 +1,5 @@
 //! Standard output: text for people, coloured on a terminal, or lines of JSON; and notes on standard error.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -74,34 +73,5 @@ pub(super) fn describe(gap: &Gap) -> String {
     match gap.to - gap.from {
         1 => format!("message {} is missing: {why}", gap.from),
         count => format!("messages {} to {} ({count}) are missing: {why}", gap.from, gap.to - 1),
-    }
-}
-
-/// Text from the bus as it may be shown: nothing in it controls a terminal or turns the line around.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    let is_harmful =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if !text.contains(is_harmful) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_harmful(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    Cow::Owned(shown)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_from_the_bus_controls_the_terminal() {
-        assert_eq!(printable("é \\ \u{1f600}"), "é \\ \u{1f600}");
-        assert_eq!(printable("\u{1b}[2J\r\n\u{9b}x\u{202e}"), "\\u{1b}[2J\\r\\n\\u{9b}x\\u{202e}");
     }
 }

@@ -7,10 +7,11 @@ use std::{io, thread};
 use clap::{ArgGroup, Args};
 use control::{Access, Command, HangUp, Progress, Reply};
 use indicatif::HumanCount;
+use message::printable;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::BrokenOff;
-use super::output::{Output, note, printable};
+use super::output::{Output, note};
 use super::progress::Bar;
 use super::span::Part;
 use super::{Failure, Form};

@@ -3,8 +3,7 @@
 use anstyle::Style;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-
-use super::output::printable;
+use message::printable;
 
 const HEADLINE: Style = Style::new().bold();
 

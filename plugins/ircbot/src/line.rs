@@ -96,9 +96,10 @@ fn first_word(title: &str) -> String {
     title.split('.').next().unwrap_or_default().to_owned()
 }
 
-/// The text with a space for each control character (line ends, NUL, CTCP's mark, all formatting), cut to so many bytes.
+/// The text with a space for each control character (line ends, NUL, CTCP's mark, all formatting) and each mark that turns
+/// the line round, cut to so many bytes.
 pub(crate) fn cleansed(text: &str, limit: usize) -> String {
-    head(text, limit).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    head(text, limit).chars().map(|c| if meta::steers(c) { ' ' } else { c }).collect()
 }
 
 /// The text if it has no more than `limit` bytes, else as much of it as goes with an ellipsis. Characters stay whole.
@@ -157,12 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn no_control_character_of_a_message_is_left() {
-        let evil = "a\r\nQUIT\0\x01ACTION\x01\x02\x034,5\x0f\x1f\u{85}\u{7f}z";
+    fn nothing_in_a_message_ends_formats_or_turns_round_the_line() {
+        let evil = "a\r\nQUIT\0\x01ACTION\x01\x02\x034,5\x0f\x1f\u{85}\u{7f}\u{202e}\u{2066}z";
         let line = Line::terse(evil, evil, Some(evil));
         let raw = Line::raw(evil, evil, &both(evil));
         for said in [line.render(None), raw.render(None), raw.render(Some(&palette())), raw.category] {
-            assert!(!said.chars().any(char::is_control), "{said:?}");
+            assert!(!said.chars().any(meta::steers), "{said:?}");
             assert!(said.contains("QUIT") && said.contains("4,5") && said.contains('z'), "{said:?}");
         }
     }

@@ -32,9 +32,9 @@ pub(super) fn lines(seconds: i64, topic: &str, described: &Description) -> Strin
     lines.join("\n")
 }
 
-/// The text without what would end a field or a line.
+/// The text without what would end a field or a line, or turn it round.
 fn field(text: &str) -> String {
-    text.replace(|c: char| c == '|' || c.is_control(), "_")
+    text.replace(|c: char| c == '|' || message::steers(c), "_")
 }
 
 #[cfg(test)]
@@ -74,6 +74,6 @@ mod tests {
 
     #[test]
     fn nothing_in_a_message_makes_a_field_or_a_line() {
-        assert_eq!(lines(7, TOPIC, &described(&["a|b\n9"], &["x\ry"])), "7|a_b_9|A|wiki/x_y");
+        assert_eq!(lines(7, TOPIC, &described(&["a|b\n9"], &["x\ry\u{202e}"])), "7|a_b_9|A|wiki/x_y_");
     }
 }

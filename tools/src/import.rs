@@ -3,14 +3,17 @@
 mod convert;
 mod keys;
 mod lexer;
+mod module;
 mod parser;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use self::convert::Converter;
+use self::module::parse;
 pub use self::parser::SyntaxError;
-use self::parser::{Literal, Value, parse};
+use self::parser::{Dict, Literal, Value};
+use crate::input::universal_newlines;
 
 /// What came out.
 #[derive(Debug)]
@@ -52,29 +55,23 @@ pub(crate) fn import(paths: &[PathBuf]) -> Result<Imported, ImportError> {
     for path in paths {
         files.extend(python_files(path)?);
     }
-    let mut config = Vec::new();
-    let mut skipped = Vec::new();
+    let mut config = Dict::new();
+    let mut converter = Converter::new(&files);
     for (n, path) in files.iter().enumerate() {
         let source = std::fs::read_to_string(path)
             .map_err(|source| ImportError::Unreadable { path: path.clone(), source })?;
-        let module =
-            parse(&source, n).map_err(|source| ImportError::Syntax { path: path.clone(), source })?;
-        skipped.extend(module.skipped.into_iter().map(|(line, words)| (n, line, words)));
+        let module = parse(&universal_newlines(&source), n)
+            .map_err(|source| ImportError::Syntax { path: path.clone(), source })?;
+        for (line, statement) in module.skipped {
+            converter.skipped(n, line, &statement);
+        }
         match module.config {
             Some(Literal { value: Value::Dict(members), .. }) => merge(&mut config, members),
             Some(Literal { value, line, .. }) => {
-                skipped.push((n, line, format!("config = {}", words(&value))));
+                converter.skipped(n, line, &format!("config = {}", words(&value)));
             }
-            None => {}
+            None => converter.note_place(n, 1, "the file sets no `config`; nothing of it is taken over"),
         }
-    }
-    let mut converter = Converter::new(&files);
-    for (file, line, statement) in skipped {
-        converter.note_place(
-            file,
-            line,
-            &format!("`{statement}` is not evaluated; write by hand what it sets"),
-        );
     }
     for (key, literal) in &config {
         converter.take(key, literal);
@@ -98,16 +95,13 @@ fn python_files(path: &Path) -> Result<Vec<PathBuf>, ImportError> {
     if files.is_empty() { Err(ImportError::Nothing(path.to_owned())) } else { Ok(files) }
 }
 
-fn merge(into: &mut Vec<(String, Literal)>, from: Vec<(String, Literal)>) {
+fn merge(into: &mut Dict, from: Dict) {
     for (key, new) in from {
-        match into.iter_mut().find(|(name, _)| *name == key) {
-            Some((_, Literal { value: Value::Dict(old), .. })) if matches!(new.value, Value::Dict(_)) => {
-                if let Value::Dict(new) = new.value {
-                    merge(old, new);
-                }
+        match (into.get_mut(&key), new) {
+            (Some(Literal { value: Value::Dict(old), .. }), Literal { value: Value::Dict(new), .. }) => {
+                merge(old, new);
             }
-            Some((_, old)) => *old = new,
-            None => into.push((key, new)),
+            (_, new) => drop(into.insert(key, new)),
         }
     }
 }

@@ -55,11 +55,14 @@ pub(crate) fn whole(input: impl Read) -> Result<String, Failure> {
 
 /// The lines of `input`, each without the white space around it, as one text.
 pub(crate) fn stripped_lines(input: impl Read) -> Result<String, Failure> {
-    let text = text("standard input", bytes(input)?)?;
-    // Python's text streams end lines at any of these.
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = universal_newlines(&text("standard input", bytes(input)?)?);
     let lines = text.split_terminator('\n').map(|line| line.trim_matches(is_space));
     Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The text as Python's text streams and its compiler read it: any of its line ends is `\n`.
+pub(crate) fn universal_newlines(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 fn bytes(mut input: impl Read) -> Result<Vec<u8>, Failure> {
@@ -112,7 +115,7 @@ fn not_json(source_name: &'static str, text: &str, error: json::Error) -> InputE
         problem: error.problem,
         line: before.matches('\n').count() + 1,
         column: column + 1,
-        excerpt: excerpt.replace(char::is_control, " "),
+        excerpt: excerpt.replace(message::steers, " "),
         column_shown: shown + 1,
         mend,
     }

@@ -6,7 +6,7 @@ use bus::Address;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value as Toml};
 
 use super::keys::{Fate, fate};
-use super::parser::{Literal, Value};
+use super::parser::{Dict, Literal, Value};
 use super::{Imported, words};
 
 /// What is taken over so far, and what isn't.
@@ -24,6 +24,11 @@ impl<'f> Converter<'f> {
     /// Says of a place that something of it was not taken over.
     pub(super) fn note_place(&mut self, file: usize, line: usize, what: &str) {
         self.notes.push((file, line, what.to_owned()));
+    }
+
+    /// Says that this statement was not run.
+    pub(super) fn skipped(&mut self, file: usize, line: usize, statement: &str) {
+        self.note_place(file, line, &format!("`{statement}` is not evaluated; write by hand what it sets"));
     }
 
     fn note(&mut self, key: &str, literal: &Literal, what: &str) {
@@ -83,6 +88,26 @@ impl<'f> Converter<'f> {
                     self.set(&["srv_endpoints"], domains);
                 }
             }
+            (Fate::Names(to), Value::Dict(members)) => {
+                for (name, member) in members {
+                    match &member.value {
+                        Value::Text(text) => self.set(&[&split(to)[..], &[name]].concat(), text.as_str()),
+                        _ => self.misfit(&format!("{key}.{name}"), member),
+                    }
+                }
+            }
+            (Fate::Policy(to), Value::Dict(topics)) => {
+                for (topic, signers) in topics {
+                    let key = format!("{key}.{topic}");
+                    match &signers.value {
+                        Value::List(signers) => {
+                            let signers = self.texts(&key, signers);
+                            self.set(&[&split(to)[..], &[topic]].concat(), signers);
+                        }
+                        _ => self.misfit(&key, signers),
+                    }
+                }
+            }
             (Fate::Same(to), _) => {
                 if !is_nothing(value)
                     && let Some(item) = self.item(key, literal)
@@ -104,11 +129,17 @@ impl<'f> Converter<'f> {
                 if names.iter().all(|name| name.value == Value::Text("x509".to_owned())) => {}
             (Fate::Backends, _) => self.note(key, literal, "only x509 signatures are made and believed"),
             (Fate::Logging, Value::Dict(logging)) => self.logging(key, literal, logging),
-            _ => {
-                let what = format!("{} is not understood; write by hand what it says", words(value));
-                self.note(key, literal, &what);
-            }
+            _ => self.misfit(key, literal),
         }
+    }
+
+    /// Says that a value is none that belongs there.
+    fn misfit(&mut self, key: &str, literal: &Literal) {
+        let what = match &literal.value {
+            Value::Opaque(source) => not_evaluated(source),
+            value => format!("{} is not understood; write by hand what it says", words(value)),
+        };
+        self.note(key, literal, &what);
     }
 
     /// The addresses of an endpoint: one, or a list.
@@ -123,6 +154,18 @@ impl<'f> Converter<'f> {
         }
     }
 
+    /// What of it is text.
+    fn texts(&mut self, key: &str, given: &[Literal]) -> Array {
+        let mut texts = Array::new();
+        for text in given {
+            match &text.value {
+                Value::Text(text) => texts.push(text.as_str()),
+                _ => self.misfit(key, text),
+            }
+        }
+        texts
+    }
+
     /// What of it is an address with this scheme before it.
     fn addresses(&mut self, key: &str, given: &[Literal], scheme: &str) -> Array {
         let mut addresses = Array::new();
@@ -132,9 +175,7 @@ impl<'f> Converter<'f> {
                     Ok(_) => addresses.push(text.as_str()),
                     Err(error) => self.note(key, address, &error.to_string()),
                 },
-                other => {
-                    self.note(key, address, &not_evaluated(&words(other)));
-                }
+                _ => self.misfit(key, address),
             }
         }
         addresses
@@ -157,7 +198,7 @@ impl<'f> Converter<'f> {
         }
     }
 
-    fn table(&mut self, key: &str, members: &[(String, Literal)]) -> Table {
+    fn table(&mut self, key: &str, members: &Dict) -> Table {
         let mut table = Table::new();
         for (name, member) in members {
             if let Some(item) = self.item(&format!("{key}.{name}"), member) {
@@ -197,12 +238,10 @@ impl<'f> Converter<'f> {
     }
 
     /// Of all that Python's logging can do, the level of what fedmsg logs.
-    fn logging(&mut self, key: &str, literal: &Literal, logging: &[(String, Literal)]) {
+    fn logging(&mut self, key: &str, literal: &Literal, logging: &Dict) {
         let level =
             ["loggers", "fedmsg", "level"].iter().try_fold(&literal.value, |value, name| match value {
-                Value::Dict(members) => {
-                    members.iter().find(|(key, _)| key == name).map(|(_, inner)| &inner.value)
-                }
+                Value::Dict(members) => members.get(*name).map(|inner| &inner.value),
                 _ => None,
             });
         let level = match level {
@@ -253,16 +292,14 @@ impl<'f> Converter<'f> {
             .iter()
             .map(|(file, line, what)| {
                 let path = self.files.get(*file).map(|path| path.display().to_string()).unwrap_or_default();
-                format!("{path}:{line}: {what}")
+                // A line end in a name would end the comment.
+                message::printable(&format!("{path}:{line}: {what}")).into_owned()
             })
             .collect();
         let mut toml = "# Made from the Python fedmsg's configuration by fedmsg-config import.\n".to_owned();
         if !notes.is_empty() {
             toml.push_str("#\n# Not taken over:\n");
-            for note in &notes {
-                // A line end in a name would end the comment.
-                toml.push_str(&format!("#   {}\n", note.replace(|c: char| c.is_control(), " ")));
-            }
+            notes.iter().for_each(|note| toml.push_str(&format!("#   {note}\n")));
         }
         toml.push('\n');
         toml.push_str(&self.toml.to_string());

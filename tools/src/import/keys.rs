@@ -20,6 +20,10 @@ pub(super) enum Fate {
     Endpoints,
     /// Domains whose SRV records name addresses.
     Services,
+    /// Strings by name.
+    Names(&'static str),
+    /// Who may sign what: lists of strings by topic.
+    Policy(&'static str),
     /// Whatever it is, under this key here.
     Same(&'static str),
     /// The port that the gateway binds.
@@ -37,8 +41,8 @@ pub(super) enum Fate {
 }
 
 use Fate::{
-    Absent, Active, Addresses, Backends, Duration, Endpoints, File, Flag, GatewayPort, Logging, Needless,
-    Number, Same, Services, Text,
+    Absent, Active, Addresses, Backends, Duration, Endpoints, File, Flag, GatewayPort, Logging, Names,
+    Needless, Number, Policy, Same, Services, Text,
 };
 
 const URL_CACHE: Fate =
@@ -91,10 +95,10 @@ pub(super) const KEYS: &[(&str, Fate)] = &[
     ("crl_location", File("crypto.crl_location")),
     ("crl_cache", URL_CACHE),
     ("crl_cache_expiry", URL_CACHE),
-    ("certnames", Same("crypto.certnames")),
+    ("certnames", Names("crypto.certnames")),
     ("certname", Absent("the certificate is found by service and host, in crypto.certnames")),
     ("cert_prefix", Text("crypto.cert_prefix")),
-    ("routing_policy", Same("crypto.routing_policy")),
+    ("routing_policy", Policy("crypto.routing_policy")),
     ("routing_nitpicky", Flag("crypto.routing_nitpicky")),
     ("gpg_home", Absent("signatures by gpg are refused")),
     ("gpg_keys", Absent("signatures by gpg are refused")),
@@ -107,7 +111,7 @@ pub(super) const KEYS: &[(&str, Fate)] = &[
     ("fedmsg.consumers.gateway.high_water_mark", Number("fedmsg.consumers.gateway.high_water_mark", 1)),
     ("fedmsg.consumers.ircbot.enabled", Flag("fedmsg.consumers.ircbot.enabled")),
     ("irc", Same("fedmsg.consumers.ircbot.irc")),
-    ("irc_color_lookup", Same("fedmsg.consumers.ircbot.irc_color_lookup")),
+    ("irc_color_lookup", Names("fedmsg.consumers.ircbot.irc_color_lookup")),
     ("irc_default_color", Same("fedmsg.consumers.ircbot.irc_default_color")),
     ("irc_method", Same("fedmsg.consumers.ircbot.irc_method")),
     ("status_directory", BACKLOG),

@@ -20,11 +20,11 @@ pub(super) enum Kind {
     Number,
     /// A string literal, and what it says.
     Text(String),
-    /// A string that only a running Python can say: an f-string, or bytes.
+    /// A string that only a running Python can say: an f-string, bytes, or one with an escape that is not read here.
     OpaqueText,
     /// A bracket, comma, or any other sign; of two characters only where it matters.
     Sign,
-    /// The end of a statement.
+    /// The end of a statement: `;`, or a line's.
     End,
 }
 
@@ -78,7 +78,7 @@ impl<'s> Lexer<'s> {
                     self.line += 1;
                 }
                 c if c.is_whitespace() || c == '\u{feff}' => {
-                    self.indented |= self.fresh && c != '\u{feff}' && c != '\r';
+                    self.indented |= self.fresh && matches!(c, ' ' | '\t');
                     self.at += c.len_utf8();
                 }
                 _ => self.token(c)?,
@@ -150,7 +150,7 @@ impl<'s> Lexer<'s> {
         let kind = match () {
             () if has("bBfF") => Kind::OpaqueText,
             () if has("rR") => Kind::Text(inner.to_owned()),
-            () => Kind::Text(unescaped(inner)),
+            () => unescaped(inner).map_or(Kind::OpaqueText, Kind::Text),
         };
         self.push(kind, prefix.len() + 2 * quote.len() + end);
         self.line += inner.matches('\n').count();
@@ -158,45 +158,50 @@ impl<'s> Lexer<'s> {
     }
 }
 
-/// What the inside of a string literal says.
-fn unescaped(inner: &str) -> String {
+/// What the inside of a string literal says; `None` if that takes a table of names, or no Rust text can say it.
+fn unescaped(inner: &str) -> Option<String> {
     let mut out = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        let before = chars.clone();
-        let simple = match chars.next() {
-            Some('\n') => continue,
-            Some('n') => Some('\n'),
-            Some('t') => Some('\t'),
-            Some('r') => Some('\r'),
-            Some('0') => Some('\0'),
-            Some(c @ ('\\' | '\'' | '"')) => Some(c),
-            Some('x') => coded(&mut chars, 2),
-            Some('u') => coded(&mut chars, 4),
-            Some('U') => coded(&mut chars, 8),
-            _ => None,
-        };
-        match simple {
-            Some(c) => out.push(c),
-            // Python, too, leaves what it does not know.
-            None => {
-                out.push('\\');
-                chars = before;
+    let mut rest = inner;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let kind = escape.chars().next()?;
+        rest = escape.get(kind.len_utf8()..)?;
+        let said = match kind {
+            '\n' => continue,
+            'a' => '\x07',
+            'b' => '\x08',
+            'f' => '\x0c',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'v' => '\x0b',
+            '\\' | '\'' | '"' => kind,
+            'x' => coded(&mut rest, 2)?,
+            'u' => coded(&mut rest, 4)?,
+            'U' => coded(&mut rest, 8)?,
+            '0'..='7' => {
+                let len = escape.bytes().take(3).take_while(|digit| matches!(digit, b'0'..=b'7')).count();
+                rest = escape.get(len..)?;
+                char::from_u32(u32::from_str_radix(escape.get(..len)?, 8).ok()?)?
             }
-        }
+            'N' => return None,
+            // Python, too, leaves what it does not know.
+            _ => {
+                out.push('\\');
+                kind
+            }
+        };
+        out.push(said);
     }
-    out
+    out.push_str(rest);
+    Some(out)
 }
 
-fn coded(chars: &mut std::str::Chars<'_>, digits: usize) -> Option<char> {
-    let code = chars.as_str().get(..digits)?;
-    let c = char::from_u32(u32::from_str_radix(code, 16).ok()?)?;
-    *chars = chars.as_str().get(digits..)?.chars();
-    Some(c)
+/// The character with the code that so many digits give.
+fn coded(rest: &mut &str, digits: usize) -> Option<char> {
+    let code = rest.get(..digits).filter(|code| code.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    *rest = rest.get(digits..)?;
+    char::from_u32(u32::from_str_radix(code, 16).ok()?)
 }
 
 #[cfg(test)]
@@ -219,7 +224,14 @@ b'"
             ),
             ["Ač😀\n\\ \\d '", "ab"]
         );
-        assert_eq!(tokens("x = f'a'").unwrap()[2].kind, Kind::OpaqueText);
+        assert_eq!(texts(r"'\060770\7\1018' '\a\b\f\v'"), ["0770\x07A8", "\x07\x08\x0c\x0b"]);
+    }
+
+    #[test]
+    fn strings_that_only_python_can_read_are_not_guessed_at() {
+        for source in ["f'a'", "b'a'", r"'\N{DASH}'", r"'\x4'", r"'\x+4'", r"'\u12'", r"'\ud800'"] {
+            assert_eq!(tokens(source).unwrap()[0].kind, Kind::OpaqueText, "{source}");
+        }
     }
 
     #[test]

@@ -1,12 +1,18 @@
-//! What a Python file sets, as far as its literals say it. Nothing is run: whatever would have to be is
-//! [`Value::Opaque`], with the words of the source.
+//! Python's values, as far as its literals say them. Nothing is run: whatever would have to be is [`Value::Opaque`], with
+//! the words of the source.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::lexer::{Kind, Token, Unterminated, tokens};
+use indexmap::IndexMap;
+
+use super::lexer::{Kind, Token, Unterminated};
 
 /// Deeper nested values are given up.
 const MAX_DEPTH: usize = 100;
+
+/// So many bytes of a file's values may come from the use of variables: a few lines can double a list over and over.
+const MAX_COPIED: usize = 64 * 1024 * 1024;
 
 /// A value, and the line that it begins in.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,19 +35,13 @@ pub(super) enum Value {
     /// A list, tuple or set.
     List(Vec<Literal>),
     /// In the order of the source; of a key that comes twice, the last.
-    Dict(Vec<(String, Literal)>),
+    Dict(Dict),
     /// Only a running Python knows; the source.
     Opaque(String),
 }
 
-/// What was found in a file.
-#[derive(Debug, Default)]
-pub(super) struct Module {
-    /// What `config` is set to.
-    pub(super) config: Option<Literal>,
-    /// Statements that may matter and are not evaluated: line and first words.
-    pub(super) skipped: Vec<(usize, String)>,
-}
+/// A dict's members.
+pub(super) type Dict = IndexMap<String, Literal>;
 
 /// What can't be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,51 +60,58 @@ impl From<Unterminated> for SyntaxError {
     }
 }
 
-/// Reads a file; `file` is what its literals are marked with.
-pub(super) fn parse(source: &str, file: usize) -> Result<Module, SyntaxError> {
-    let tokens = tokens(source)?;
-    let mut module = Module::default();
-    let mut variables = BTreeMap::new();
-    for statement in tokens.split(|token| token.kind == Kind::End) {
-        let Some(first) = statement.first().filter(|first| !first.indented) else { continue };
-        match statement {
-            [Token { text: "import" | "from", .. }, ..] => {}
-            [Token { kind: Kind::Text(_), .. }] => {}
-            [name, Token { text: "=", kind: Kind::Sign, .. }, expression @ ..] if name.kind == Kind::Name => {
-                let mut parser = Parser { tokens: expression, at: 0, file, variables: &variables, source };
-                let value = parser.expression(0)?;
-                if let Some(token) = parser.peek() {
-                    return Err(SyntaxError::Unexpected(token.line));
-                }
-                variables.insert(name.text, value);
-            }
-            _ => module.skipped.push((first.line, words(source, statement))),
-        }
-    }
-    module.config = variables.remove("config");
-    Ok(module)
-}
-
-/// The beginning of a statement, on one line.
-fn words(source: &str, tokens: &[Token<'_>]) -> String {
-    let text = span(source, tokens);
-    let line = text.lines().next().unwrap_or_default().trim_end();
-    if line.len() < text.len() { format!("{line} …") } else { line.to_owned() }
-}
-
 /// The source from the first to the last token.
-fn span<'s>(source: &'s str, tokens: &[Token<'s>]) -> &'s str {
+pub(super) fn span<'s>(source: &'s str, tokens: &[Token<'s>]) -> &'s str {
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "" };
     let offset = |token: &Token<'_>| token.text.as_ptr().addr() - source.as_ptr().addr();
     source.get(offset(first)..offset(last) + last.text.len()).unwrap_or_default()
 }
 
+/// What is known when a value is come to.
+pub(super) struct Scope<'s> {
+    pub(super) source: &'s str,
+    /// What literals are marked with.
+    file: usize,
+    /// What names stand for.
+    pub(super) variables: BTreeMap<&'s str, Rc<Literal>>,
+    /// Of [`MAX_COPIED`].
+    left: usize,
+}
+
+impl<'s> Scope<'s> {
+    pub(super) fn new(source: &'s str, file: usize) -> Self {
+        Self { source, file, variables: BTreeMap::new(), left: MAX_COPIED }
+    }
+
+    /// What these tokens, all of them, stand for.
+    pub(super) fn value(&mut self, tokens: &[Token<'s>]) -> Result<Literal, SyntaxError> {
+        let mut parser = Parser { tokens, at: 0, scope: self };
+        let value = parser.expression(0)?;
+        if parser.peek().is_some() { Err(parser.unexpected()) } else { Ok(value) }
+    }
+
+    /// A variable's value once more; `None` if it is nested too deep there, or there are too many by now.
+    fn copy(&mut self, value: &Value, depth: usize) -> Option<Value> {
+        let text = if let Value::Text(text) | Value::Opaque(text) = value { text.len() } else { 0 };
+        self.left = self.left.checked_sub(size_of::<Literal>() + text).filter(|_| depth < MAX_DEPTH)?;
+        let mut inner = |literal: &Literal| {
+            self.copy(&literal.value, depth + 1).map(|value| Literal { value, ..*literal })
+        };
+        Some(match value {
+            Value::List(items) => Value::List(items.iter().map(inner).collect::<Option<_>>()?),
+            Value::Dict(members) => {
+                let members = members.iter().map(|(key, member)| Some((key.clone(), inner(member)?)));
+                Value::Dict(members.collect::<Option<_>>()?)
+            }
+            _ => value.clone(),
+        })
+    }
+}
+
 struct Parser<'p, 's> {
     tokens: &'p [Token<'s>],
     at: usize,
-    file: usize,
-    variables: &'p BTreeMap<&'s str, Literal>,
-    source: &'s str,
+    scope: &'p mut Scope<'s>,
 }
 
 impl<'p, 's> Parser<'p, 's> {
@@ -145,11 +152,11 @@ impl<'p, 's> Parser<'p, 's> {
                 Value::Opaque(self.between(start))
             }
         };
-        Ok(Literal { value, line, file: self.file })
+        Ok(Literal { value, line, file: self.scope.file })
     }
 
     fn between(&self, start: usize) -> String {
-        let text = span(self.source, self.tokens.get(start..self.at).unwrap_or_default());
+        let text = span(self.scope.source, self.tokens.get(start..self.at).unwrap_or_default());
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
@@ -188,11 +195,13 @@ impl<'p, 's> Parser<'p, 's> {
                 Some(Value::Text(text))
             }
             (Kind::Number, digits) => number(digits),
-            (Kind::Sign, "-") => match self.operand(depth)? {
-                Some(Value::Int(number)) => number.checked_neg().map(Value::Int),
-                Some(Value::Float(number)) => Some(Value::Float(-number)),
-                _ => None,
-            },
+            (Kind::Sign, "-") if self.peek().is_some_and(|next| next.kind == Kind::Number) => {
+                match self.operand(depth)? {
+                    Some(Value::Int(number)) => number.checked_neg().map(Value::Int),
+                    Some(Value::Float(number)) => Some(Value::Float(-number)),
+                    _ => None,
+                }
+            }
             (Kind::Sign, "[") => Some(self.items("]", depth)?.0),
             (Kind::Sign, "(") => match self.items(")", depth)? {
                 // Brackets around a value are not a tuple.
@@ -204,7 +213,10 @@ impl<'p, 's> Parser<'p, 's> {
             (Kind::Name, "True") => Some(Value::Bool(true)),
             (Kind::Name, "False") => Some(Value::Bool(false)),
             (Kind::Name, "dict") if self.takes("(") => self.keywords(depth)?,
-            (Kind::Name, name) => self.variables.get(name).map(|literal| literal.value.clone()),
+            (Kind::Name, name) => {
+                let variable = self.scope.variables.get(name).cloned();
+                variable.and_then(|literal| self.scope.copy(&literal.value, depth))
+            }
             _ => None,
         })
     }
@@ -226,7 +238,7 @@ impl<'p, 's> Parser<'p, 's> {
 
     /// What is behind `{`: a dict, or a set.
     fn dict(&mut self, depth: usize) -> Result<Value, SyntaxError> {
-        let (mut members, mut items) = (Vec::new(), Vec::new());
+        let (mut members, mut items) = (Dict::new(), Vec::new());
         while !self.takes("}") {
             if self.takes("**") {
                 let more = self.expression(depth + 1)?;
@@ -238,7 +250,7 @@ impl<'p, 's> Parser<'p, 's> {
                     if let Value::Opaque(source) = &key.value {
                         value.value = Value::Opaque(source.clone());
                     }
-                    set(&mut members, key_text(key.value), value);
+                    members.insert(key_text(key.value), value);
                 } else {
                     items.push(key);
                 }
@@ -252,7 +264,7 @@ impl<'p, 's> Parser<'p, 's> {
 
     /// What is behind `dict(`; `None` if it is called with something else than keywords.
     fn keywords(&mut self, depth: usize) -> Result<Option<Value>, SyntaxError> {
-        let mut members = Vec::new();
+        let mut members = Dict::new();
         let mut plain = true;
         while !self.takes(")") {
             let key = self.peek().ok_or_else(|| self.unexpected())?;
@@ -264,15 +276,13 @@ impl<'p, 's> Parser<'p, 's> {
             if is_keyword {
                 self.at += 2;
                 let value = self.expression(depth + 1)?;
-                set(&mut members, key.text.to_owned(), value);
+                members.insert(key.text.to_owned(), value);
             } else if self.takes("**") {
                 let more = self.expression(depth + 1)?;
                 spread(&mut members, more);
             } else {
                 match self.expression(depth + 1)? {
-                    Literal { value: Value::Dict(more), .. } => {
-                        more.into_iter().for_each(|(key, value)| set(&mut members, key, value));
-                    }
+                    Literal { value: Value::Dict(more), .. } => members.extend(more),
                     _ => plain = false,
                 }
             }
@@ -284,21 +294,12 @@ impl<'p, 's> Parser<'p, 's> {
     }
 }
 
-fn set(members: &mut Vec<(String, Literal)>, key: String, value: Literal) {
-    match members.iter_mut().find(|(name, _)| *name == key) {
-        Some((_, old)) => *old = value,
-        None => members.push((key, value)),
-    }
-}
-
 /// What `**` brings in; what it is if it is no literal is kept under that name.
-fn spread(members: &mut Vec<(String, Literal)>, more: Literal) {
+fn spread(members: &mut Dict, more: Literal) {
     match more {
-        Literal { value: Value::Dict(more), .. } => {
-            more.into_iter().for_each(|(key, value)| set(members, key, value));
-        }
+        Literal { value: Value::Dict(more), .. } => members.extend(more),
         Literal { value: Value::Opaque(source), .. } => {
-            set(members, format!("**{source}"), Literal { value: Value::Opaque(source), ..more });
+            members.insert(format!("**{source}"), Literal { value: Value::Opaque(source), ..more });
         }
         _ => {}
     }
@@ -324,108 +325,8 @@ fn number(digits: &str) -> Option<Value> {
     let is_float = digits.contains(['.', 'e']);
     match is_float {
         true => digits.parse().ok().filter(|float: &f64| float.is_finite()).map(Value::Float),
+        // Octal in Python 2, an error in Python 3.
+        false if digits.starts_with('0') && digits.contains(|digit| digit != '0') => None,
         false => based(&digits, 10),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(source: &str) -> Literal {
-        parse(source, 0).unwrap().config.unwrap()
-    }
-
-    /// In the words of Python, of what is no dict.
-    fn shown(value: &Value) -> String {
-        let items =
-            |items: &[Literal]| items.iter().map(|item| shown(&item.value)).collect::<Vec<_>>().join(", ");
-        match value {
-            Value::None => "None".to_owned(),
-            Value::Bool(truth) => truth.to_string(),
-            Value::Int(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-            Value::Text(text) => format!("{text:?}"),
-            Value::List(list) => format!("[{}]", items(list)),
-            Value::Dict(members) => {
-                let members = members.iter().map(|(key, value)| format!("{key}: {}", shown(&value.value)));
-                format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
-            }
-            Value::Opaque(source) => format!("<{source}>"),
-        }
-    }
-
-    #[test]
-    fn literals_are_evaluated() {
-        let source = "
-import os
-'''A text.'''
-PORT = 4001; host = 'h'
-base = dict(a=1, b=[1, 2.5, -3, 0x1F, 1_000],)
-config = dict(
-    one='a' \"b\"
-        'c',   # joined
-    two={'x.y': (1,), 'z': (2), 3: None, 'set': {1, 2}},
-    three=[True, False, [], (), {}],
-    port=PORT, **base
-)
-";
-        let expected = "{one: \"abc\", two: {x.y: [1], z: 2, 3: None, set: [1, 2]}, \
-                        three: [true, false, [], [], {}], port: 4001, a: 1, b: [1, 2.5, -3, 31, 1000]}";
-        assert_eq!(shown(&config(source).value), expected);
-        assert_eq!(shown(&config("config = {'a': 1, **{'b': 2}, 'a': 3}").value), "{a: 3, b: 2}");
-    }
-
-    #[test]
-    fn what_would_have_to_be_run_is_quoted_and_never_run() {
-        let source = "config = dict(
-    a=os.getcwd() + '/pki', b='%s' % host, c=f'{x}', d=[x for x in y], e=1 if z else 2,
-    f=bool(int(os.environ.get('A', '0'))), g=lambda x: {1: 2}, h=unknown, i=b'x', j='a' + 'b', k=not True,
-    l={'k' + n: 1}, m=[1, 2][0], **extra(1)
-)";
-        let expected = "{a: <os.getcwd() + '/pki'>, b: <'%s' % host>, c: <f'{x}'>, d: [<x for x in y>], \
-                        e: <1 if z else 2>, f: <bool(int(os.environ.get('A', '0')))>, g: <lambda x: {1: 2}>, \
-                        h: <unknown>, i: <b'x'>, j: <'a' + 'b'>, k: <not True>, l: {'k' + n: <'k' + n>}, \
-                        m: <[1, 2][0]>, **extra(1): <extra(1)>}";
-        assert_eq!(shown(&config(source).value), expected);
-        let Value::Dict(members) = config(source).value else { panic!("a dict") };
-        assert_eq!(
-            members.iter().map(|(_, value)| value.line).collect::<Vec<_>>()[..7],
-            [2, 2, 2, 2, 2, 3, 3]
-        );
-    }
-
-    #[test]
-    fn statements_that_are_not_evaluated_are_named() {
-        let source =
-            "config = {}\nif x:\n    config = 1\nconfig['a'] = 2\nconfig.update(\n a=1)\nprint('x')\n";
-        let module = parse(source, 0).unwrap();
-        assert_eq!(shown(&module.config.unwrap().value), "{}");
-        let skipped: Vec<_> = module.skipped.iter().map(|(line, words)| (*line, words.as_str())).collect();
-        assert_eq!(
-            skipped,
-            [(2, "if x:"), (4, "config['a'] = 2"), (5, "config.update( …"), (7, "print('x')"),]
-        );
-    }
-
-    #[test]
-    fn what_is_no_python_is_an_error_with_its_line() {
-        for (source, line) in
-            [("config = [1 2\n", 1), ("\nconfig = {'a': }", 2), ("config = (1,\n", 1), ("config =", 1)]
-        {
-            let error = parse(source, 0).unwrap_err();
-            assert!(matches!(error, SyntaxError::Unexpected(at) if at == line), "{source:?}: {error}");
-        }
-        assert!(parse(&format!("config = {}", "[".repeat(100_000)), 0).is_err());
-    }
-
-    #[test]
-    fn no_text_makes_it_panic() {
-        let source = "config = dict(a='x', b=[1, {'c': -2}], **d(e)) # f\n'''g''' \\\n";
-        for from in 0..source.len() {
-            for to in from..=source.len() {
-                drop(parse(&source[from..to], 0));
-            }
-        }
     }
 }

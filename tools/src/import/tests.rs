@@ -118,7 +118,65 @@ fn notes_stand_in_the_file_and_cannot_leave_their_comment() {
     fs::write(&file, "config = {'a\\nenvironment = 1': 'b'}").unwrap();
     let toml = import(&[file]).unwrap().toml;
     assert!(toml.lines().all(|line| line.is_empty() || line.starts_with('#')), "{toml}");
-    assert!(toml.contains("environment = 1: nobody here knows it"), "{toml}");
+    assert!(toml.contains(r"a\nenvironment = 1: nobody here knows it"), "{toml}");
+}
+
+#[test]
+fn notes_steer_no_terminal() {
+    let (_, notes) = imported(&[("x.py", "config = {'\\x1b[2J\u{202e}': f('\x1b[2J')}")]);
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(!notes[0].contains(message::steers) && notes[0].contains(r"\u001b[2J\u202e"), "{notes:?}");
+}
+
+#[test]
+fn lines_end_as_in_any_editor() {
+    for end in ["\r\n", "\r", "\n"] {
+        let source = ["config = {", "  'topic_prefix': 'a\\", "b',", "}"].join(end);
+        let (toml, notes) = imported(&[("x.py", &source)]);
+        assert_eq!((toml.as_str(), notes.as_slice()), ("topic_prefix = \"ab\"\n", &[][..]));
+    }
+}
+
+#[test]
+fn a_file_of_which_nothing_is_taken_is_named() {
+    let (toml, notes) =
+        imported(&[("a.py", ""), ("b.py", "x = 1\nconfig = f(x)"), ("c.py", "from a import config")]);
+    assert_eq!(toml, "");
+    let expected = [
+        "a.py:1: the file sets no `config`",
+        "b.py:2: `config = f(x)` is not evaluated",
+        "c.py:1: `from a import config` is not evaluated",
+        "c.py:1: the file sets no `config`",
+    ];
+    assert_eq!(notes.len(), expected.len(), "{notes:#?}");
+    assert!(notes.iter().zip(expected).all(|(note, begin)| note.starts_with(begin)), "{notes:#?}");
+}
+
+#[test]
+fn names_and_policies_have_to_be_such() {
+    let source = "config = dict(
+    routing_policy={'t': ['a', 1, b()], 'u': 'a', 'v': []},
+    certnames={'shell.a': 'x', 'shell.b': 2}, irc_color_lookup={'git': ['red']})";
+    let (toml, notes) = imported(&[("x.py", source)]);
+    let expected =
+        "[crypto.routing_policy]\nt = [\"a\"]\nv = []\n\n[crypto.certnames]\n\"shell.a\" = \"x\"\n";
+    assert_eq!(toml, expected);
+    let expected = [
+        "x.py:2: routing_policy.t: 1 is not understood",
+        "x.py:2: routing_policy.t: `b()` is not evaluated",
+        "x.py:2: routing_policy.u: \"a\" is not understood",
+        "x.py:3: certnames.shell.b: 2 is not understood",
+        "x.py:3: irc_color_lookup.git: […] is not understood",
+    ];
+    assert_eq!(notes.len(), expected.len(), "{notes:#?}");
+    assert!(notes.iter().zip(expected).all(|(note, begin)| note.starts_with(begin)), "{notes:#?}");
+}
+
+#[test]
+fn sixty_thousand_keys_are_taken_over() {
+    let source: String = (0..60_000).map(|n| format!("'k{n}': 'a',")).collect();
+    let (toml, _) = imported(&[("x.py", &format!("config = dict(certnames={{{source}}})"))]);
+    assert_eq!(toml.lines().count(), 60_001);
 }
 
 #[test]
@@ -147,7 +205,7 @@ fn the_page_for_those_who_move_says_of_every_key_what_becomes_of_it() {
         let (begin, end) = match fate {
             Text(to) | Flag(to) | Number(to, _) | File(to) => (to.to_string(), ""),
             Duration(to, unit) => (to.to_string(), *unit),
-            Same(to) => (to.to_string(), ""),
+            Names(to) | Policy(to) | Same(to) => (to.to_string(), ""),
             Addresses(name) => (format!("endpoints.{name}"), ""),
             Endpoints => ("[endpoints]".to_owned(), ""),
             Services => ("srv_endpoints".to_owned(), ""),
@@ -158,7 +216,7 @@ fn the_page_for_those_who_move_says_of_every_key_what_becomes_of_it() {
             Needless => ("not needed".to_owned(), ""),
             Absent(why) => ("none: ".to_owned(), *why),
         };
-        let begin = if matches!(fate, Same(to) if became == format!("[{to}]")) {
+        let begin = if matches!(fate, Names(to) | Policy(to) | Same(to) if became == format!("[{to}]")) {
             format!("[{begin}]")
         } else {
             begin

@@ -5,6 +5,7 @@
 //! by libzmq: `docs/decisions/0012-gateway-speaks-zmtp.md`.
 
 mod address;
+mod memory;
 mod publisher;
 mod queue;
 mod subscriber;
@@ -36,6 +37,8 @@ struct Config {
     high_water_mark: usize,
     /// As many bytes wait for one subscriber at most.
     max_bytes: usize,
+    /// As many bytes wait for all of them together; a message counts once. Who is behind gets no more then.
+    max_total_bytes: usize,
     /// More subscribers than these are refused.
     max_subscribers: usize,
     /// A subscriber that takes no byte of what waits for it for so long is disconnected.
@@ -54,6 +57,7 @@ impl Default for Config {
             addresses: vec![Address::default()],
             high_water_mark: 10_000,
             max_bytes: 64 * 1024 * 1024,
+            max_total_bytes: 1024 * 1024 * 1024,
             max_subscribers: 4096,
             stalled_after: Time(Duration::from_secs(60)),
             never_from: vec!["gateway".to_owned()],
@@ -101,6 +105,7 @@ impl Consumer for Gateway {
         let limits = publisher::Limits {
             messages: config.high_water_mark,
             bytes: config.max_bytes,
+            total_bytes: config.max_total_bytes,
             subscribers: config.max_subscribers,
             stalled_after: config.stalled_after.0,
         };

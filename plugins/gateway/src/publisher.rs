@@ -23,6 +23,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{interval, sleep, timeout};
 
 use crate::address::Address;
+use crate::memory::Memory;
 use crate::queue::{LeftOut, Queue};
 use crate::subscriber::{Farewell, Subscriber};
 use crate::tally::{Counter, Tally};
@@ -47,6 +48,8 @@ pub(crate) struct Limits {
     pub(crate) messages: usize,
     /// So many bytes wait for one subscriber.
     pub(crate) bytes: usize,
+    /// So many bytes are kept for all who are behind, and those of one batch more.
+    pub(crate) total_bytes: usize,
     /// So many subscribers.
     pub(crate) subscribers: usize,
     /// Who has taken nothing of what waits for so long is disconnected.
@@ -169,9 +172,12 @@ fn run(
 
 /// Gives batches to all, one after the other.
 async fn send(mut batches: Receiver<Vec<Outgoing>>, audience: &Audience) {
+    let memory = Memory::new(audience.limits.total_bytes);
     while let Some(batch) = batches.recv().await {
+        let memory_is_full = memory.is_full();
+        let batch: Vec<_> = batch.into_iter().map(|message| message.kept(&memory)).collect();
         for subscriber in lock(&audience.subscribers).iter() {
-            let left_out = subscriber.queue.offer(&batch);
+            let left_out = subscriber.queue.offer(&batch, memory_is_full);
             if left_out != LeftOut::default() {
                 lock(&audience.tally).left_out(subscriber.address, left_out);
             }

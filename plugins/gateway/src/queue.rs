@@ -39,6 +39,8 @@ struct State {
 pub(crate) struct LeftOut {
     pub(crate) by_messages: u64,
     pub(crate) by_bytes: u64,
+    /// There is no memory for those who are behind.
+    pub(crate) by_memory: u64,
 }
 
 impl Queue {
@@ -47,14 +49,18 @@ impl Queue {
         Self { messages, bytes, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Puts in what the subscriber wants of these, and says how many find no room.
-    pub(crate) fn offer(&self, batch: &[Outgoing]) -> LeftOut {
+    /// Puts in what the subscriber wants of these, and says how many find no room. If memory is full, that is all of them,
+    /// unless the subscriber has taken all that was before.
+    pub(crate) fn offer(&self, batch: &[Outgoing], memory_is_full: bool) -> LeftOut {
         let mut left_out = LeftOut::default();
         let mut state = self.lock();
         let state = &mut *state;
+        let has_no_memory = memory_is_full && !state.waiting.is_empty();
         for message in batch.iter().filter(|message| state.wanted.want(message.topic())) {
             let bytes = state.bytes + message.frames().len();
-            if state.waiting.len() >= self.messages {
+            if has_no_memory {
+                left_out.by_memory += 1;
+            } else if state.waiting.len() >= self.messages {
                 left_out.by_messages += 1;
             } else if bytes > self.bytes && !state.waiting.is_empty() {
                 // One alone that is larger than the limit must not be held back for ever.
@@ -153,32 +159,32 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_left_out_and_counted() {
         let queue = queue(2, 1000);
-        let left_out = queue.offer(&["t", "other", "t", "t"].map(|topic| Outgoing::new(topic, b"{}")));
-        assert_eq!((left_out, taken(&queue)), (LeftOut { by_messages: 1, by_bytes: 0 }, 2));
-        let left_out = queue.offer(&[Outgoing::new("t", b"{}")]);
+        let left_out = queue.offer(&["t", "other", "t", "t"].map(|topic| Outgoing::new(topic, b"{}")), false);
+        assert_eq!((left_out, taken(&queue)), (LeftOut { by_messages: 1, ..LeftOut::default() }, 2));
+        let left_out = queue.offer(&[Outgoing::new("t", b"{}")], false);
         assert_eq!((left_out, taken(&queue)), (LeftOut::default(), 1));
     }
 
     #[test]
     fn bytes_are_bounded_but_one_message_always_finds_room() {
         let queue = queue(100, 1000);
-        let one = LeftOut { by_messages: 0, by_bytes: 1 };
-        let left_out = queue.offer(&[600, 600].map(|size| Outgoing::new("t", &vec![b' '; size])));
+        let one = LeftOut { by_bytes: 1, ..LeftOut::default() };
+        let left_out = queue.offer(&[600, 600].map(|size| Outgoing::new("t", &vec![b' '; size])), false);
         assert_eq!((left_out, taken(&queue)), (one, 1));
-        let left_out = queue.offer(&[2000, 1].map(|size| Outgoing::new("t", &vec![b' '; size])));
+        let left_out = queue.offer(&[2000, 1].map(|size| Outgoing::new("t", &vec![b' '; size])), false);
         assert_eq!((left_out, taken(&queue)), (one, 1));
-        let left_out = queue.offer(&[Outgoing::new("t", b"{}")]);
+        let left_out = queue.offer(&[Outgoing::new("t", b"{}")], false);
         assert_eq!((left_out, taken(&queue)), (LeftOut::default(), 1));
     }
 
     #[test]
     fn what_was_taken_counts_as_unsent_until_the_connection_has_taken_it() {
         let queue = queue(100, 1000);
-        queue.offer(&["t"; 3].map(|topic| Outgoing::new(topic, b"{}")));
+        queue.offer(&["t"; 3].map(|topic| Outgoing::new(topic, b"{}")), false);
         queue.answer(Bytes::from_static(b"pong"));
         assert_eq!((queue.unsent(), taken(&queue)), (3, 4));
         queue.keep_in_hand(4);
-        queue.offer(&[Outgoing::new("t", b"{}")]);
+        queue.offer(&[Outgoing::new("t", b"{}")], false);
         assert_eq!(queue.unsent(), 4);
         queue.keep_in_hand(1);
         assert_eq!((queue.unsent(), taken(&queue)), (2, 1));
@@ -187,9 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn full_memory_is_for_those_who_are_not_behind() {
+        let queue = queue(100, 1000);
+        let batch = ["t", "other", "t"].map(|topic| Outgoing::new(topic, b"{}"));
+        assert_eq!(queue.offer(&batch, true), LeftOut::default());
+        assert_eq!(queue.offer(&batch, true), LeftOut { by_memory: 2, ..LeftOut::default() });
+        assert_eq!(queue.offer(&batch, false), LeftOut::default());
+        assert_eq!(taken(&queue), 4);
+        assert_eq!(queue.offer(&batch, true), LeftOut::default());
+    }
+
+    #[test]
     fn an_answer_goes_before_what_waits() {
         let queue = queue(100, 1000);
-        queue.offer(&[Outgoing::new("t", b"{}")]);
+        queue.offer(&[Outgoing::new("t", b"{}")], false);
         queue.answer(Bytes::from_static(b"first"));
         queue.answer(Bytes::from_static(b"second"));
         let (chunk, _) = queue.take_chunk();

@@ -20,6 +20,8 @@ pub(crate) enum Count {
     OverHighWaterMark,
     /// Messages, for each subscriber whose queue has `max_bytes` bytes.
     OverMaxBytes,
+    /// Messages, for each subscriber that is behind when all have `max_total_bytes` bytes.
+    OverMaxTotalBytes,
     /// Messages that waited for a subscriber when its connection ended.
     Unsent,
     /// Subscribers disconnected after `stalled_after`.
@@ -32,9 +34,10 @@ pub(crate) enum Count {
 
 impl Count {
     /// Each of them.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::OverHighWaterMark,
         Self::OverMaxBytes,
+        Self::OverMaxTotalBytes,
         Self::Unsent,
         Self::Stalled,
         Self::NoSubscriber,
@@ -46,6 +49,7 @@ impl Count {
         match self {
             Self::OverHighWaterMark => "messages_over_high_water_mark",
             Self::OverMaxBytes => "messages_over_max_bytes",
+            Self::OverMaxTotalBytes => "messages_over_max_total_bytes",
             Self::Unsent => "messages_unsent",
             Self::Stalled => "subscribers_stalled",
             Self::NoSubscriber => "connections_not_of_subscribers",
@@ -119,10 +123,12 @@ impl Tally {
     }
 
     /// These messages found no room in this subscriber's queue.
-    pub(crate) fn left_out(&mut self, address: SocketAddr, LeftOut { by_messages, by_bytes }: LeftOut) {
+    pub(crate) fn left_out(&mut self, address: SocketAddr, left_out: LeftOut) {
+        let LeftOut { by_messages, by_bytes, by_memory } = left_out;
         self.count(Count::OverHighWaterMark, by_messages);
         self.count(Count::OverMaxBytes, by_bytes);
-        *self.recent.left_out.entry(address).or_default() += by_messages + by_bytes;
+        self.count(Count::OverMaxTotalBytes, by_memory);
+        *self.recent.left_out.entry(address).or_default() += by_messages + by_bytes + by_memory;
     }
 
     /// So many messages waited for a subscriber when its connection ended.
@@ -185,8 +191,8 @@ impl Tally {
     pub(crate) fn conclude(&mut self) {
         self.report();
         let Self { published, most_subscribers, counts, .. } = *self;
-        let [over_messages, over_bytes, unsent, stalled, no_subscriber, too_many] = counts;
-        let (left_out, refused) = (over_messages + over_bytes, no_subscriber + too_many);
+        let [by_messages, by_bytes, by_memory, unsent, stalled, no_subscriber, too_many] = counts;
+        let (left_out, refused) = (by_messages + by_bytes + by_memory, no_subscriber + too_many);
         tracing::info!(published, most_subscribers, left_out, unsent, stalled, refused, "gateway closed");
     }
 }

@@ -6,6 +6,8 @@ use std::io;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::memory::Memory;
+
 const MORE: u8 = 1;
 const LONG: u8 = 2;
 const COMMAND: u8 = 4;
@@ -34,6 +36,11 @@ impl Outgoing {
         let end = frames.len();
         put_frame(&mut frames, 0, body);
         Self { frames: frames.freeze(), topic: (end - topic.len(), end) }
+    }
+
+    /// The same, counted as long as it is somewhere.
+    pub(crate) fn kept(self, memory: &Memory) -> Self {
+        Self { frames: memory.keep(self.frames), ..self }
     }
 
     pub(crate) fn topic(&self) -> &[u8] {

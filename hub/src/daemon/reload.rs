@@ -19,7 +19,8 @@ use settings::{Configuration, CryptoSettings, JournalMode, Problem, Problems, Se
 use super::consumers::Consumers;
 use super::operator::Operator;
 use super::receiving::Receiving;
-use super::{SETTLE, StartUpError, on_a_thread};
+use super::stopping::on_a_thread;
+use super::{SETTLE, StartUpError};
 use crate::check::{Finding, Severity, trust};
 use crate::consumer::ConsumerName;
 use crate::diff::{Diff, Sorted};

@@ -15,6 +15,7 @@ use sd_notify::NotifyState;
 use settings::MonitoringSettings;
 
 use super::StartUpError;
+use super::manager::notify;
 use super::operator::Operator;
 use crate::monitoring::{self, Reporter};
 use crate::throttle::Throttle;
@@ -124,7 +125,7 @@ impl Watchman {
         let rate =
             self.last.map(|(at, before)| messages.saturating_sub(before) as f64 / at.elapsed().as_secs_f64());
         self.last = Some((Instant::now(), messages));
-        super::notify(&[NotifyState::Status(&line(status, rate.unwrap_or(0.0)))]);
+        notify(&[NotifyState::Status(&line(status, rate.unwrap_or(0.0)))]);
         self.say(&status.problems);
         if let Some(reports) = &self.reports
             && let Err(error) = reports.publish(self.reporter.report(status).as_bytes())

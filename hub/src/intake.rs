@@ -68,6 +68,8 @@ pub struct Intake<S> {
     complaints: Throttle,
     /// What of it reaches no consumer.
     rejections: Rejections,
+    /// Messages were given up because the hub ends.
+    gave_up: bool,
     means: Means,
 }
 
@@ -157,9 +159,18 @@ impl<S: Subscribe> Intake<S> {
     /// An address cannot be bound or connected to, and no threads be had.
     pub fn open(subscriber: S, means: Means, reception: &Reception) -> Result<Self, ReceptionError> {
         let router = Router::new([].into_iter().collect());
-        let (open, verifier, max_body_bytes, complaints, rejections) = Default::default();
-        let mut intake =
-            Self { subscriber, open, router, verifier, max_body_bytes, complaints, rejections, means };
+        let (open, verifier, max_body_bytes, complaints, rejections, gave_up) = Default::default();
+        let mut intake = Self {
+            subscriber,
+            open,
+            router,
+            verifier,
+            max_body_bytes,
+            complaints,
+            rejections,
+            gave_up,
+            means,
+        };
         intake.go_over(reception, &mut Complaints::default())?;
         Ok(intake)
     }
@@ -309,6 +320,10 @@ impl<S: Subscribe> Intake<S> {
         if accepted.is_empty() {
             return;
         }
+        // What came before could not be stored: what comes after, and is smaller perhaps, must not overtake it.
+        if self.gave_up {
+            return self.not_stored(accepted);
+        }
         let records = accepted.iter().map(|message| Record {
             received,
             endpoint: message.endpoint.as_str(),
@@ -335,13 +350,12 @@ impl<S: Subscribe> Intake<S> {
                 tracing::error!(%error, suppressed, "nothing is taken in: the journal cannot be written");
             }
             self.means.tally.set_trouble(Some(error.to_string()));
-            if !error.may_pass()
-                || self.means.halt.recv_timeout(UNWRITABLE) == Err(RecvTimeoutError::Disconnected)
-            {
-                for message in accepted {
-                    self.rejections.count(&self.means.tally, &message.endpoint, Rejected::NotStored);
-                }
-                return;
+            if !error.may_pass() {
+                return self.not_stored(accepted);
+            }
+            if self.means.halt.recv_timeout(UNWRITABLE) == Err(RecvTimeoutError::Disconnected) {
+                self.gave_up = true;
+                return self.not_stored(accepted);
             }
         };
         if failed {
@@ -356,10 +370,7 @@ impl<S: Subscribe> Intake<S> {
             tracing::warn!(dropped = appended.dropped, suppressed, "messages dropped: {MEMORY_FULL}");
         }
         if appended.offsets.is_empty() {
-            // Dropped, so that a repetition of them is none.
-            if let Some(seen) = &mut self.means.seen {
-                seen.forget_from(self.means.appender.next());
-            }
+            self.forget();
             for message in accepted {
                 self.rejections.count(&self.means.tally, &message.endpoint, Rejected::MemoryFull);
                 let (endpoint, reason) = (message.endpoint.as_str().to_owned(), Rejected::MemoryFull.word());
@@ -379,6 +390,20 @@ impl<S: Subscribe> Intake<S> {
             if let Some(refusal) = self.verifier.as_ref().and_then(|verifier| verifier.refusal(message)) {
                 self.record(received, Some(Offset(offset)), Ending::Rejected(refusal));
             }
+        }
+    }
+
+    fn not_stored(&mut self, accepted: &[Accepted]) {
+        self.forget();
+        for message in accepted {
+            self.rejections.count(&self.means.tally, &message.endpoint, Rejected::NotStored);
+        }
+    }
+
+    /// Forgets the messages that did not get into the journal: a repetition of them is none.
+    fn forget(&mut self) {
+        if let Some(seen) = &mut self.means.seen {
+            seen.forget_from(self.means.appender.next());
         }
     }
 

@@ -2,6 +2,7 @@
 //! connects to nothing, so that `fedmsg-hub check` and the hub itself go by the same rules.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bus::{Endpoint, EndpointName, Prefixes};
 use message::{Pattern, PatternSet};
@@ -32,6 +33,8 @@ pub struct PlannedConsumer {
     pub inbound: Vec<EndpointName>,
     /// What it binds to publish by.
     pub outbound: Vec<Outbound>,
+    /// How long it may be at one message, if the plugin says so.
+    pub patience: Option<Duration>,
 }
 
 impl PlannedConsumer {
@@ -222,6 +225,7 @@ fn planned(
         topics: topics.iter().map(|topic| matching.pattern(topic.as_str())).collect(),
         options,
         config,
+        patience: wants.patience,
         inbound: wants.inbound.iter().map(|name| name.as_str().into()).collect(),
         outbound: wants.outbound,
     }))

@@ -59,6 +59,7 @@ pub struct Declaration {
 pub struct Wants {
     pub topics: RVec<RString>,
     pub inbound: RVec<RString>,
+    /// The first is [`Consumer::patience`](crate::Consumer::patience) in milliseconds, since 1.2; 0 is none.
     pub reserved: [u64; 4],
 }
 
@@ -142,6 +143,8 @@ pub const RETRY: u32 = 1;
 pub const DROP: u32 = 2;
 pub const STOP: u32 = 3;
 pub const PANIC: u32 = 4;
+/// Since 1.2; an older hub takes it for a retry.
+pub const LATER: u32 = 5;
 pub const NO_DELAY: u64 = u64::MAX;
 
 #[repr(C)]

@@ -1,5 +1,7 @@
 //! What a plugin's author writes: a [`Consumer`].
 
+use std::time::Duration;
+
 use message::Pattern;
 use serde::de::DeserializeOwned;
 
@@ -41,6 +43,15 @@ pub trait Consumer: Sized + Send + 'static {
     fn outbound(config: &Self::Config) -> Vec<Outbound> {
         let _ = config;
         Vec::new()
+    }
+
+    /// How long it may be at one message, where that is long: it waits for a program, or for a service that is slow. The
+    /// hub takes it for stuck when it does not come back from a call for longer than that, times the messages of the
+    /// call, or than `hub.stuck_after`, if that is longer. `None` is `hub.stuck_after`, and so it is in a hub whose
+    /// plugin API is older than 1.2.
+    fn patience(config: &Self::Config) -> Option<Duration> {
+        let _ = config;
+        None
     }
 
     /// Starts it.

@@ -24,8 +24,8 @@ impl From<Option<Failure>> for abi::Failure {
             FailureKind::Drop => abi::DROP,
             FailureKind::Stop => abi::STOP,
             FailureKind::Panic => abi::PANIC,
+            FailureKind::Later => abi::LATER,
         };
-        let milliseconds = |delay: Duration| u64::try_from(delay.as_millis()).unwrap_or(abi::NO_DELAY);
         let retry_after = failure.retry_after().map_or(abi::NO_DELAY, milliseconds);
         Self { kind, reserved: 0, retry_after, reason: failure.reason().into() }
     }
@@ -38,6 +38,7 @@ impl From<abi::Failure> for Option<Failure> {
             abi::DROP => FailureKind::Drop,
             abi::STOP => FailureKind::Stop,
             abi::PANIC => FailureKind::Panic,
+            abi::LATER => FailureKind::Later,
             // Also a kind of a newer plugin: the one answer that loses nothing.
             _ => FailureKind::Retry,
         };
@@ -47,6 +48,11 @@ impl From<abi::Failure> for Option<Failure> {
             milliseconds => error.after(Duration::from_millis(milliseconds)),
         })
     }
+}
+
+/// As they cross; what is longer than they can say is for ever.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn verdict_number(verdict: Verdict) -> u32 {

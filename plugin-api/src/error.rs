@@ -24,6 +24,8 @@ pub enum FailureKind {
     Drop,
     /// Give the whole consumer up: it is stopped, and gets this message again at the hub's next start.
     Stop,
+    /// Deliver the same message again at a time of the plugin's own choice: nothing has failed, and nothing is counted.
+    Later,
     /// The plugin panicked, which is as a retry; the reason says where. Only the border itself makes this one.
     Panic,
 }
@@ -42,6 +44,15 @@ impl Failure {
     /// No message can succeed before somebody mends something; the consumer is stopped, and the message is kept.
     pub fn stop(reason: impl fmt::Display) -> Self {
         Self::new(FailureKind::Stop, reason)
+    }
+
+    /// The message is not due yet: it is to come again after `delay`, and others may pass it meanwhile, whatever
+    /// `on_retry` says. This is neither a failure nor an attempt, so it can be said as often as need be: a message never
+    /// becomes a dead letter by it. After a restart of the hub the message comes again at once.
+    ///
+    /// A hub whose plugin API is older than 1.2 takes it for a retry after that time.
+    pub fn later(delay: Duration, reason: impl fmt::Display) -> Self {
+        Self::new(FailureKind::Later, reason).after(delay)
     }
 
     /// Asks for the retry after this time instead of the hub's own backoff. Means nothing to the other kinds.
@@ -64,7 +75,7 @@ impl Failure {
         &self.reason
     }
 
-    /// When to retry; `None` leaves it to the hub.
+    /// When it is to come again; `None` leaves it to the hub.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

@@ -11,6 +11,7 @@ use crate::abi;
 use crate::bridge::{self, Context};
 use crate::config;
 use crate::consumer::Consumer;
+use crate::convert::milliseconds;
 use crate::error::{BatchFailure, ConfigProblem, Failure, FailureKind, StartError};
 use crate::guard::guarded;
 use crate::hub::Hub;
@@ -107,7 +108,7 @@ extern "C" fn describe<C: Consumer>(config: RStr<'_>) -> RResult<abi::Wants, RVe
     described::<C, _>(config, |config| abi::Wants {
         topics: C::topics(config).iter().map(|topic| topic.as_str().into()).collect(),
         inbound: C::inbound(config).into_iter().map(Into::into).collect(),
-        reserved: [0; 4],
+        reserved: [C::patience(config).map_or(0, milliseconds), 0, 0, 0],
     })
 }
 

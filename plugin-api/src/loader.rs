@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use abi_stable::abi_stability::StableAbi;
 use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
@@ -57,6 +58,8 @@ pub struct Wants {
     pub inbound: Vec<String>,
     /// What it publishes by; nothing if it is built for plugin API 1.1 or older.
     pub outbound: Vec<Outbound>,
+    /// How long it may be at one message, if it says so.
+    pub patience: Option<Duration>,
 }
 
 impl Library {
@@ -136,8 +139,10 @@ impl Declared {
         let wants = self.declaration.describe()(config.into()).into_result().map_err(refused)?;
         let outbound = self.declaration.outbound().map(|outbound| outbound(config.into()).into_result());
         let outbound = outbound.transpose().map_err(refused)?.unwrap_or_default();
+        let [patience, ..] = wants.reserved;
         Ok(Wants {
             outbound: outbound.into_iter().filter_map(Option::from).collect(),
+            patience: (patience > 0).then(|| Duration::from_millis(patience)),
             topics: wants.topics.iter().map(|topic| Pattern::from(topic.as_str())).collect(),
             inbound: wants.inbound.into_iter().map(Into::into).collect(),
         })

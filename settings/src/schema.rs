@@ -127,8 +127,8 @@ pub struct HubSettings {
     pub drain_deadline: Duration,
     /// A message with a larger body, in bytes, is dropped and counted.
     pub max_body_bytes: usize,
-    /// A consumer that has been at one call for so long is stuck: the hub is not ready any more, and the service
-    /// manager is told no more that it lives. 0 is never.
+    /// A consumer that has been at one call for so long, and for longer than its plugin says that it may be, is stuck: the
+    /// hub is not ready any more, and the service manager is told no more that it lives. 0 is never.
     #[serde(with = "duration")]
     pub stuck_after: Duration,
     /// An endpoint from which nothing has come for so long is worth a warning. 0 is never.

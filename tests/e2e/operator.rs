@@ -466,3 +466,35 @@ fn nobody_but_its_user_and_root_talks_to_a_hub() {
     assert_eq!(done.status.code(), Some(1));
     assert!(done.stderr.contains("this user may not talk to a hub"), "{}", done.stderr);
 }
+
+#[test]
+fn a_message_that_is_wanted_later_lets_others_pass_and_is_neither_an_attempt_nor_a_failure() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let mut hub = Hub::builder(&scratch)
+        .plugin("misbehaving")
+        .config(&format!(
+            "endpoints.e = \"{}\"\nmisbehaving.puts_off = {{ enabled = true, times = 3, max_attempts = 1 }}\n
+             log.level = \"debug\"",
+            publisher.address()
+        ))
+        .start();
+    publisher.wait_for_subscriber("t");
+    for _ in 0..2 {
+        publisher.publish("t", "{}");
+    }
+    let said = hub.log().wait_until("both are taken", |lines| {
+        let taken: Vec<_> = lines.iter().filter(|line| line.contains("taken in the end")).cloned().collect();
+        (taken.len() == 2).then_some(taken)
+    });
+    assert!(said.iter().all(|line| line.contains("attempt=1")), "{said:#?}");
+    let status: Value = serde_json::from_str(&ok(&scratch, &["status", "--json"])).unwrap();
+    assert_eq!(
+        (&status["consumers"][0]["failures"], &status["consumers"][0]["aside"]),
+        (&0.into(), &0.into())
+    );
+    assert_eq!(hub.stop().code(), Some(0));
+    let said = hub.log().wait_for("consumer stopped consumer=puts-off");
+    assert!(said.contains(r#"received=2 finished=2 retries=0 failed="none""#), "{said}");
+    assert_eq!(json(&ok(&scratch, &["dlq", "list", "--json"])), [Value::Null; 0]);
+}

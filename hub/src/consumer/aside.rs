@@ -1,5 +1,5 @@
-//! Messages that a consumer is to have again while others go on: those in retry with `on_retry = "continue"`, and dead
-//! letters that the operator has requeued.
+//! Messages that a consumer is to have again while others go on: those in retry with `on_retry = "continue"`, those that
+//! the plugin wants later, and dead letters that the operator has requeued.
 //!
 //! Each is a dead letter with its mark `requeued`, so that the cursor may pass it: after a crash it is there again.
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use journal::{DeadLetter, Offset};
 
-/// As many messages are in retry at once at most; then the next one holds those behind it. A service that is down
+/// As many messages are set aside at once at most; then the next one holds those behind it. A service that is down
 /// fails every message, and they are better off in the journal.
 const MOST: usize = 1000;
 
@@ -66,9 +66,9 @@ impl Aside {
         self.0.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// One that is due.
-    pub(super) fn take_due(&mut self) -> Option<Failing> {
-        self.next_due().filter(|due| *due <= Instant::now())?;
+    /// One that was due then.
+    pub(super) fn take_due(&mut self, then: Instant) -> Option<Failing> {
+        self.next_due().filter(|due| *due <= then)?;
         self.0.pop().map(|Reverse((_, failing))| failing)
     }
 }

@@ -136,10 +136,10 @@ impl Courier {
         self.set_aside(Failing::from(letter), Duration::ZERO);
     }
 
-    /// Delivers what was set aside and is due; whether there was anything.
+    /// Delivers what was set aside and is due, each once; whether there was anything.
     pub(super) fn deliver_due(&mut self) -> Result<bool, Cut> {
-        let mut any = false;
-        while let Some(mut failing) = self.aside.take_due() {
+        let (mut any, now) = (false, Instant::now());
+        while let Some(mut failing) = self.aside.take_due(now) {
             self.consumer.tally.aside.fetch_sub(1, Relaxed);
             any = true;
             if self.consumer.calls.halted() {
@@ -204,12 +204,13 @@ impl Courier {
     /// Calls the plugin, by the clock.
     fn consume(&mut self, deliveries: &[Delivery<'_>]) -> Consumed {
         let (instance, tally) = (&mut self.instance, &self.consumer.tally);
-        let consumed = tally.calls.measure(&self.hand, || {
+        let consumed = tally.calls.measure(&self.hand, deliveries.len(), || {
             let consumed = instance.consume(deliveries);
             (consumed.done + usize::from(consumed.failure.is_some()), consumed)
         });
         tally.finished.fetch_add(consumed.done as u64, Relaxed);
-        tally.failures.fetch_add(u64::from(consumed.failure.is_some()), Relaxed);
+        let failed = consumed.failure.as_ref().is_some_and(|failure| failure.kind() != FailureKind::Later);
+        tally.failures.fetch_add(u64::from(failed), Relaxed);
         consumed
     }
 
@@ -226,7 +227,7 @@ impl Courier {
         }
     }
 
-    /// Decides on a failed attempt, and records it.
+    /// Decides on a message that was not finished, and records a failed attempt.
     fn failed(
         &mut self,
         failing: &mut Failing,
@@ -241,6 +242,9 @@ impl Courier {
                 "consumer asked to be stopped; it gets no more messages until the hub is reloaded or restarted"
             );
             return Err(Cut::Ended);
+        }
+        if failure.kind() == FailureKind::Later {
+            return self.again(failing, entry, failure, true);
         }
         failing.attempts += 1;
         let attempt = Attempt {
@@ -258,24 +262,35 @@ impl Courier {
         // Counted on after a restart and after the operator's requeue, which gives it as many attempts again.
         if !failing.attempts.is_multiple_of(self.consumer.options.max_attempts) {
             self.consumer.tally.retries.fetch_add(1, Relaxed);
-            let wait = failure.retry_after().unwrap_or_else(|| self.backoff.after(failing.attempts));
-            tracing::debug!(
-                consumer = %self.consumer.name, offset = entry.offset().0, reason = failure.reason(), retry_in = ?wait,
-                attempts = failing.attempts, "retry"
-            );
             self.consumer.record(entry.offset(), Ending::Retried(attempt));
-            if failing.aside || on_retry == OnRetry::Continue && self.aside.has_room() {
-                failing.aside = true;
-                self.bury(failing, failure, true)?;
-                self.set_aside(*failing, wait);
-                return Ok(Fate::Over);
-            }
-            return Ok(Fate::Again(wait));
+            return self.again(failing, entry, failure, on_retry == OnRetry::Continue);
         }
         self.consumer.record(entry.offset(), Ending::DeadLettered(attempt));
         self.bury(failing, failure, false)?;
         self.gave_up(entry, Dropped::DeadLettered, failing, failure);
         Ok(Fate::Over)
+    }
+
+    /// Has it delivered again, and sets it aside until then if others may pass it.
+    fn again(
+        &mut self,
+        failing: &mut Failing,
+        entry: &Entry<'_>,
+        failure: &Failure,
+        others_pass: bool,
+    ) -> Result<Fate, Cut> {
+        let wait = failure.retry_after().unwrap_or_else(|| self.backoff.after(failing.attempts));
+        tracing::debug!(
+            consumer = %self.consumer.name, offset = entry.offset().0, reason = failure.reason(), retry_in = ?wait,
+            attempts = failing.attempts, "retry"
+        );
+        if failing.aside || others_pass && self.aside.has_room() {
+            failing.aside = true;
+            self.bury(failing, failure, true)?;
+            self.set_aside(*failing, wait);
+            return Ok(Fate::Over);
+        }
+        Ok(Fate::Again(wait))
     }
 
     fn gave_up(&mut self, entry: &Entry<'_>, reason: Dropped, failing: &Failing, failure: &Failure) {

@@ -34,7 +34,7 @@ use plugin_api::{Counts, Host, StartError};
 use tokio::sync::mpsc::UnboundedSender;
 
 pub use self::calls::Calls;
-pub use self::meter::Meter;
+pub use self::meter::{Call, Meter};
 use self::options::ConsumerOptions;
 pub use self::roster::Roster;
 use crate::outcome::{Dropped, DroppedCounters};
@@ -147,6 +147,8 @@ pub struct Profile {
     pub topics: Vec<String>,
     /// The file of its plugin.
     pub plugin: String,
+    /// How long it may be at one message, if the plugin says so.
+    pub patience: Option<Duration>,
 }
 
 impl Handle {
@@ -236,7 +238,7 @@ impl Tally {
         self.retries.load(Relaxed)
     }
 
-    /// Calls that did not finish their message, panics included.
+    /// Calls that did not finish their message, panics included; not those after which it is wanted later.
     pub fn failures(&self) -> u64 {
         self.failures.load(Relaxed)
     }

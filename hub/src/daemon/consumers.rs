@@ -99,6 +99,7 @@ impl Consumers {
         let profile = Arc::new(Profile {
             topics: planned.topics.iter().map(|topic| report::topic(topic).to_owned()).collect(),
             plugin: planned.installed.library.display().to_string(),
+            patience: planned.patience,
         });
         let waker = reader.waker();
         let handle = Handle { orders, waker, tally: Arc::clone(&tally), profile, has_inbound };

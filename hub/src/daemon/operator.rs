@@ -106,7 +106,7 @@ impl Hub for Operator {
         // What is in memory would be lost by the restart that a watchdog is for.
         let waits_for_all = matches!(self.journal.mode(), Mode::Durable { .. });
         let consumers = self.consumers.all();
-        let consumers = consumers.values().filter(|_| waits_for_all).map(Handle::tally);
+        let consumers = consumers.values().filter(|_| waits_for_all);
         status::is_alive(&self.intake, consumers, &self.limits())
     }
 

@@ -97,7 +97,8 @@ fn planned(tables: &[&str]) -> (Settings, Plan) {
         let config = Value::Object(table).to_string();
         let (topics, inbound, trust) =
             (options.topics.clone().unwrap_or_default(), Vec::new(), Trust::Anybody);
-        PlannedConsumer { installed, options, config, topics, trust, inbound, outbound: Vec::new() }
+        let (outbound, patience) = (Vec::new(), None);
+        PlannedConsumer { installed, options, config, topics, trust, inbound, outbound, patience }
     });
     let consumers = consumers.collect();
     (settings, Plan { consumers, inbound: Vec::new(), subscribed: Vec::new() })

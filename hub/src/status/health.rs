@@ -9,7 +9,7 @@ use control::{
 use settings::Settings;
 
 use super::{Parts, stamp};
-use crate::consumer::Tally;
+use crate::consumer::{Call, Handle};
 use crate::intake::IntakeTally;
 
 /// What is too long, and who is needed.
@@ -41,8 +41,18 @@ impl Limits {
         }
     }
 
-    fn is_stuck(&self, in_hand: Duration) -> bool {
-        !self.stuck_after.is_zero() && in_hand > self.stuck_after
+    /// For how long one of these calls has been under way, if that is too long for a consumer of such patience.
+    fn stuck(&self, calls: &[Call], patience: Option<Duration>) -> Option<Duration> {
+        if self.stuck_after.is_zero() {
+            return None;
+        }
+        let allowed =
+            |call: &Call| patience.unwrap_or_default().saturating_mul(call.messages).max(self.stuck_after);
+        calls.iter().filter(|call| call.time > allowed(call)).map(|call| call.time).max()
+    }
+
+    fn stuck_in(&self, Handle { tally, profile, .. }: &Handle) -> Option<Duration> {
+        self.stuck(&tally.calls.under_way(), profile.patience)
     }
 }
 
@@ -50,11 +60,10 @@ impl Limits {
 /// atomic numbers only, so that it may be asked anywhere.
 pub fn is_alive<'a>(
     intake: &IntakeTally,
-    mut consumers: impl Iterator<Item = &'a Tally>,
+    mut consumers: impl Iterator<Item = &'a Handle>,
     limits: &Limits,
 ) -> bool {
-    let stuck = |tally: &Tally| tally.calls.in_hand().is_some_and(|in_hand| limits.is_stuck(in_hand));
-    intake.stuck().is_none() && !consumers.any(stuck)
+    intake.stuck().is_none() && !consumers.any(|consumer| limits.stuck_in(consumer).is_some())
 }
 
 /// What is wrong, the worst first.
@@ -81,7 +90,7 @@ pub(super) fn problems(status: &Status, parts: &Parts<'_>) -> Vec<Problem> {
         let message = format!("consumers that validate get nothing: {error}");
         found.unready(ProblemKind::NothingTrusted, None, message);
     }
-    consumers(status, limits, &mut found);
+    consumers(status, parts, &mut found);
     // Whoever says which endpoints matter has said enough; else one at least does.
     let all_down = limits.required.is_empty() && !status.endpoints.iter().any(|endpoint| endpoint.connected);
     for endpoint in &status.endpoints {
@@ -104,7 +113,8 @@ pub(super) fn problems(status: &Status, parts: &Parts<'_>) -> Vec<Problem> {
     found.0
 }
 
-fn consumers(status: &Status, limits: &Limits, found: &mut Found) {
+fn consumers(status: &Status, parts: &Parts<'_>, found: &mut Found) {
+    let limits = parts.limits;
     let has_ended = |consumer: &ConsumerStatus| consumer.state == ConsumerState::Ended;
     // That they end is what a stop is.
     if status.hub.state == HubState::Running {
@@ -134,9 +144,9 @@ fn consumers(status: &Status, limits: &Limits, found: &mut Found) {
             found.unready(ProblemKind::ConsumerStuck, Some(name), message);
             continue;
         }
-        let in_hand = consumer.in_hand_seconds.and_then(|time| Duration::try_from_secs_f64(time).ok());
-        if let Some(in_hand) = in_hand.filter(|in_hand| limits.is_stuck(*in_hand)) {
-            let message = format!("consumer {name} has not come back from a message for {in_hand:.0?}");
+        let handle = parts.consumers.iter().find(|(of, _)| of == name);
+        if let Some(stuck) = handle.and_then(|(_, handle)| limits.stuck_in(handle)) {
+            let message = format!("consumer {name} has not come back from a message for {stuck:.0?}");
             found.unready(ProblemKind::ConsumerStuck, Some(name), message);
         }
         let without = match consumer.state {
@@ -191,5 +201,31 @@ impl Found {
 
     fn warning(&mut self, kind: ProblemKind, about: Option<&String>, message: String) {
         self.0.push(Problem { severity: Severity::Warning, kind, about: about.cloned(), message });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_stuck_when_it_takes_longer_than_the_operator_allows_and_the_plugin_says() {
+        let seconds = Duration::from_secs;
+        let mut limits = Limits::new(&Settings::default());
+        limits.stuck_after = seconds(60);
+        let stuck = |limits: &Limits, patience: Option<u64>, calls: &[(u64, u32)]| {
+            let calls: Vec<_> = calls
+                .iter()
+                .map(|(time, messages)| Call { time: seconds(*time), messages: *messages })
+                .collect();
+            limits.stuck(&calls, patience.map(seconds)).map(|stuck| stuck.as_secs())
+        };
+        assert_eq!(stuck(&limits, None, &[(60, 9), (61, 9), (62, 9)]), Some(62));
+        assert_eq!(stuck(&limits, Some(10), &[(60, 1), (61, 1)]), Some(61));
+        assert_eq!(stuck(&limits, Some(100), &[(100, 1), (700, 7)]), None);
+        // The one that has been under way for longest need not be the one that is stuck.
+        assert_eq!(stuck(&limits, Some(100), &[(101, 1), (700, 7)]), Some(101));
+        limits.stuck_after = Duration::ZERO;
+        assert_eq!(stuck(&limits, Some(10), &[(1000, 1)]), None);
     }
 }

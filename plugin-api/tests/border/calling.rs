@@ -39,6 +39,8 @@ fn every_answer_comes_over_with_its_reason() {
         retries,
         (FailureKind::Retry, "attempt 1 is too early".to_owned(), Some(Duration::from_millis(1)))
     );
+    let later = answer(&mut start("puts-off", "{}"), &delivery("{}"));
+    assert_eq!(later, (FailureKind::Later, "it is not due".to_owned(), Some(Duration::from_millis(1))));
 }
 
 #[test]

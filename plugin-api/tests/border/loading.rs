@@ -1,5 +1,7 @@
 //! What libraries say of themselves.
 
+use std::time::Duration;
+
 use plugin_api::loader::Library;
 use plugin_api::{API_VERSION, Outbound, Pattern};
 
@@ -68,8 +70,10 @@ fn a_consumer_says_what_it_wants_with_a_configuration() {
     assert_eq!((dummy.topics, dummy.inbound), (vec![Pattern::from("*")], vec![]));
     let relay = Library::open(plugin("relay")).unwrap();
     let relay = relay.consumers()[0].describe(r#"{"inbound":"here"}"#).unwrap();
-    assert_eq!((relay.topics, relay.inbound), (vec![], vec!["here".to_owned()]));
+    assert_eq!((relay.topics, relay.inbound, relay.patience), (vec![], vec!["here".to_owned()], None));
     assert_eq!(relay.outbound, [Outbound::Endpoint("relay_outbound".to_owned())]);
+    let patient = misbehaving("drops").describe(r#"{"patience":7200}"#).unwrap();
+    assert_eq!(patient.patience, Some(Duration::from_secs(7200)));
 }
 
 #[test]

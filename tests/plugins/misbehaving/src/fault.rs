@@ -1,6 +1,7 @@
 //! What the faulty consumers have in common.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use plugin_api::{Consumer, Failure, Hub, Message, Pattern, StartError};
 use serde::Deserialize;
@@ -15,11 +16,13 @@ pub(crate) struct Config {
     pub(crate) times: u32,
     /// Only messages whose msg has this key; empty for all.
     pub(crate) key: String,
+    /// The patience that it asks for, in seconds.
+    pub(crate) patience: Option<u64>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { file: PathBuf::new(), times: 1, key: String::new() }
+        Self { file: PathBuf::new(), times: 1, key: String::new(), patience: None }
     }
 }
 
@@ -48,6 +51,10 @@ impl<F: Fault> Consumer for Faulty<F> {
 
     fn topics(_: &Config) -> Vec<Pattern> {
         vec!["*".into()]
+    }
+
+    fn patience(config: &Config) -> Option<Duration> {
+        config.patience.map(Duration::from_secs)
     }
 
     fn start(config: Config, hub: Hub) -> Result<Self, StartError> {

@@ -99,6 +99,28 @@ impl Fault for BlocksInConsume {
     }
 }
 
+/// Takes a message only after it wanted it later `times` times.
+pub(crate) struct PutsOff(Config, BTreeMap<u64, u32>);
+
+impl Fault for PutsOff {
+    const NAME: &'static str = "puts-off";
+    const KEY: &'static str = "misbehaving.puts_off.enabled";
+
+    fn start(config: Config, _: Hub) -> Result<Self, StartError> {
+        Ok(Self(config, BTreeMap::new()))
+    }
+
+    fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure> {
+        let times = self.1.entry(message.offset()).or_default();
+        if *times == self.0.times {
+            tracing::info!(attempt = message.attempt(), "taken in the end");
+            return Ok(());
+        }
+        *times += 1;
+        Err(Failure::later(Duration::from_millis(1), "it is not due"))
+    }
+}
+
 /// Takes a message only after it was retried `times` times.
 pub(crate) struct Retries(Config);
 

@@ -8,7 +8,8 @@ mod faults;
 use fault::Faulty;
 use faults::{
     BlocksInConsume, BlocksInStart, BlocksInStop, CountsAnything, Dawdles, Drops, NeverStarts,
-    PanicsInConsume, PanicsInStart, PanicsInStop, Publishes, Retries, StartsLate, StopsItself, Talks,
+    PanicsInConsume, PanicsInStart, PanicsInStop, Publishes, PutsOff, Retries, StartsLate, StopsItself,
+    Talks,
 };
 
 plugin_api::export_plugin!(
@@ -23,6 +24,7 @@ plugin_api::export_plugin!(
     Faulty<PanicsInStart>,
     Faulty<PanicsInStop>,
     Faulty<Publishes>,
+    Faulty<PutsOff>,
     Faulty<Retries>,
     Faulty<StartsLate>,
     Faulty<StopsItself>,

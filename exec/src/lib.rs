@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod environment;
+mod group;
 mod input;
 mod keeper;
 mod lines;
@@ -17,7 +18,7 @@ mod run;
 mod stop;
 
 pub use environment::NAMES;
-pub use run::{Command, Output, RunError};
+pub use run::{Command, GRACE, Output, RunError};
 pub use stop::Stop;
 
 /// A message that a command is run for.

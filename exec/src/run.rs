@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, PipeReader, Read};
-use std::os::fd::OwnedFd;
+use std::iter;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{self, Child, ExitStatus};
 use std::time::{Duration, Instant};
@@ -16,10 +17,13 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use crate::keeper::Keeper;
 use crate::lines::Lines;
 use crate::stop::Stop;
-use crate::{Message, environment, input};
+use crate::{Message, environment, group, input};
 
-/// How long a command that was asked to end may take for it, before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a command that was asked to end, and what it has started, may take for it before they are killed.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// How often to look meanwhile whether they have.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What tells a process of its service manager, which it is not to answer to.
 const MANAGER: [&str; 6] =
@@ -182,39 +186,51 @@ impl Running<'_> {
         failure.map_or_else(|| judge(status), Err)
     }
 
+    /// Waits for the command's end, reading what it prints.
     fn watch(&mut self, timeout: Option<Duration>) -> io::Result<Event> {
         let ended = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
-        self.wait_for(&ended, timeout)
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let stop = self.stop.map(AsFd::as_fd);
+        let awaited: Vec<_> = iter::once(ended.as_fd()).chain(stop).collect();
+        Ok(match self.wait_until(&awaited, deadline)? {
+            Some(0) => Event::Ended,
+            Some(_) => Event::Stopped,
+            None => Event::Late,
+        })
     }
 
-    /// Asks the whole group to end, then kills it.
+    /// Asks the whole group to end, and kills what is left of it after its grace.
     fn end(&mut self) {
         kill_process_group(self.group, Signal::TERM).ok();
-        self.stop = None;
-        drop(self.watch(Some(GRACE)));
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline && group::has_followers(self.group) {
+            // What it prints is read meanwhile: it may wait for that.
+            self.wait_until(&[], Some(Instant::now() + LOOK)).ok();
+        }
         kill_process_group(self.group, Signal::KILL).ok();
     }
 
-    /// Waits for the command's end, reading what it prints.
-    fn wait_for(&mut self, ended: &OwnedFd, timeout: Option<Duration>) -> io::Result<Event> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    /// Waits until one of these is readable, and says which; `None` when the time is up. Reads what the command prints.
+    fn wait_until(
+        &mut self,
+        awaited: &[BorrowedFd<'_>],
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<usize>> {
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let left = left.and_then(|left| Timespec::try_from(left).ok());
-            let mut fds = vec![PollFd::new(ended, PollFlags::IN)];
-            fds.extend(self.stop.map(|stop| PollFd::new(stop, PollFlags::IN)));
+            let mut fds: Vec<_> =
+                awaited.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
             fds.extend(self.output.as_ref().map(|output| PollFd::new(&output.pipe, PollFlags::IN)));
-            match poll(&mut fds, left.as_ref()) {
-                Ok(0) => return Ok(Event::Late),
+            match poll(&mut fds, left.and_then(|left| Timespec::try_from(left).ok()).as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let happened = |place: usize| !fds[place].revents().is_empty();
-            if happened(0) {
-                return Ok(Event::Ended);
+            if let Some(place) = fds[..awaited.len()].iter().position(|fd| !fd.revents().is_empty()) {
+                return Ok(Some(place));
             }
-            if self.stop.is_some() && happened(1) {
-                return Ok(Event::Stopped);
+            // It may print without pause.
+            if left == Some(Duration::ZERO) {
+                return Ok(None);
             }
             // It may close its output and go on in silence.
             self.output = self.output.take().and_then(Reading::read);

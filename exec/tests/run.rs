@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use exec::{Command, Message, Output, RunError, Stop};
 use tempfile::TempDir;
@@ -123,7 +123,7 @@ fn is_gone(pid: &Path) -> bool {
 }
 
 fn wait_until_gone(pid: &Path) {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while !is_gone(pid) {
         assert!(start.elapsed() < Duration::from_secs(60), "it lives");
         std::thread::yield_now();
@@ -165,4 +165,41 @@ fn a_stop_ends_it() {
     );
     assert!(matches!(result, Err(RunError::Stopped)) && called, "{result:?}");
     wait_until_gone(&pid);
+}
+
+#[test]
+fn a_command_that_prints_without_pause_is_ended_when_its_time_is_up_and_killed_after_its_grace() {
+    for script in ["exec yes", "trap '' TERM; while :; do echo y; done"] {
+        let mut lines = 0_u64;
+        // A log is slower than who prints, so that there is always something to be read.
+        let mut slowly = |_: &str| {
+            lines += 1;
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_micros(5) {}
+        };
+        let timeout = Some(Duration::from_millis(100));
+        let result = sh(script).run(&[], timeout, None, Output::Lines(&mut slowly));
+        assert!(matches!(result, Err(RunError::TimedOut(_))) && lines > 0, "{result:?}");
+    }
+}
+
+#[test]
+fn what_outlives_the_command_at_its_end_has_its_grace_too() {
+    // The shell dies by the signal at once; what it has started tidies up.
+    let script = "(trap 'sleep 0.3; echo cleaned; exit' TERM; echo up; while :; do sleep 0.05; done) & wait";
+    let stop = Stop::new().unwrap();
+    let mut lines = Vec::new();
+    let mut give = |line: &str| {
+        lines.push(line.to_owned());
+        stop.call();
+    };
+    let result = sh(script).run(&[], None, Some(&stop.clone()), Output::Lines(&mut give));
+    assert!(matches!(result, Err(RunError::Stopped)), "{result:?}");
+    // Between them a shell may say what the signal has ended.
+    assert_eq!((&*lines[0], lines.last().map(|line| &**line)), ("up", Some("cleaned")));
+}
+
+#[test]
+fn a_time_limit_that_no_clock_can_tell_is_none() {
+    run(&Command::new("true", [""; 0]), &[], Some(Duration::MAX)).0.unwrap();
 }

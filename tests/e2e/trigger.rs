@@ -68,7 +68,8 @@ fn messages_in_a_row_are_one_run_and_a_stop_does_not_wait_for_it() {
     let rule = |wait: &str| {
         format!("topics = [\"t\"]\nshell = \"echo had $FEDMSG_COUNT; cat\"\nwait_for = \"{wait}\"")
     };
-    let table = "on_retry = \"continue\"";
+    // To wait is no attempt.
+    let table = "max_attempts = 1";
     let mut hub = trigger(&scratch, &publisher, table, &rule("3s")).start();
     publisher.wait_for_subscriber("t");
     for n in 0..10 {
@@ -77,7 +78,7 @@ fn messages_in_a_row_are_one_run_and_a_stop_does_not_wait_for_it() {
     hub.log().wait_for("had 10");
     assert_eq!(hub.stop().code(), Some(0));
     let said = hub.log().wait_for("consumer stopped consumer=trigger");
-    assert!(said.contains("received=10 finished=10 retries=10"), "{said}");
+    assert!(said.contains("received=10 finished=10 retries=0 failed=\"none\""), "{said}");
 
     let builder = trigger(&scratch, &publisher, table, &rule("1h")).arguments(&["--set", "log.level=debug"]);
     let mut hub = builder.clone().start();
@@ -85,8 +86,59 @@ fn messages_in_a_row_are_one_run_and_a_stop_does_not_wait_for_it() {
     publisher.publish("t", "\"kept\"");
     hub.log().wait_for("it waits for more messages");
     assert_eq!(hub.stop().code(), Some(0));
-    let hub = builder.start();
+    let hub = trigger(&scratch, &publisher, table, &rule("10ms")).start();
     hub.log().wait_for("kept");
+}
+
+/// How many messages each run had that has said so by `ran COUNT`, when these are so many at least.
+fn runs(hub: &Hub, messages: usize) -> Vec<usize> {
+    hub.log().wait_until("all have been run for", |lines| {
+        let counts = lines
+            .iter()
+            .filter_map(|line| line.split("plugin: ran ").nth(1)?.split(' ').next()?.parse().ok());
+        let counts: Vec<usize> = counts.collect();
+        (counts.iter().sum::<usize>() >= messages).then_some(counts)
+    })
+}
+
+#[test]
+fn a_burst_is_a_handful_of_runs_though_the_hub_sets_but_a_thousand_aside() {
+    for workers in [1, 4] {
+        let scratch = Scratch::new();
+        let mut publisher = TestPublisher::default();
+        let rule = "topics = [\"t.*\"]\nshell = \"echo ran $FEDMSG_COUNT\"\nwait_for = \"3s\"";
+        let hub = trigger(&scratch, &publisher, &format!("workers = {workers}"), rule).start();
+        publisher.wait_for_subscriber("t.");
+        for n in 0..3000 {
+            publisher.publish(&format!("t.{}", n % 7), "{}");
+        }
+        let runs = runs(&hub, 3000);
+        // They would be three or four; the machine may be slow.
+        assert!(runs.len() < 30 && runs.iter().sum::<usize>() == 3000, "{runs:?}");
+    }
+}
+
+#[test]
+fn messages_that_wait_or_are_run_for_when_the_hub_is_killed_have_few_runs_at_the_next_start() {
+    let scratch = Scratch::new();
+    let fifo = make_fifo(&scratch);
+    let mut publisher = TestPublisher::default();
+    let rule = |line: &str| format!("topics = [\"t\"]\nshell = \"{line}\"\nwait_for = \"1s\"");
+    let waits = rule(&format!("echo begun; read -r _ < {}", fifo.display()));
+    let mut first = trigger(&scratch, &publisher, "workers = 2\nordering = \"none\"", &waits).start();
+    publisher.wait_for_subscriber("t");
+    for _ in 0..20 {
+        publisher.publish("t", "{}");
+    }
+    first.log().wait_for("begun");
+    for _ in 0..20 {
+        publisher.publish("t", "{}");
+    }
+    first.process.signal(Signal::KILL);
+    first.process.wait();
+    let hub = trigger(&scratch, &publisher, "", &rule("echo ran $FEDMSG_COUNT")).start();
+    let runs = runs(&hub, 20);
+    assert!(runs.len() < 10, "{runs:?}");
 }
 
 fn make_fifo(scratch: &Scratch) -> PathBuf {

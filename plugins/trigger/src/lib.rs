@@ -9,13 +9,13 @@ mod rule;
 
 use std::slice;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use plugin_api::{BatchFailure, Consumer, Failure, Hub, Message, Pattern, StartError, export_plugin};
 use serde::Deserialize;
 
-use progress::{Progress, lock};
-use rule::{Rule, Rules};
+use progress::{Progress, Standing, lock, see_to};
+use rule::{Rule, Rules, UNLOGGED};
 
 /// The keys of `[fedmsg.consumers.trigger]` beside `enabled`.
 #[derive(Debug, Deserialize)]
@@ -26,6 +26,7 @@ struct Config {
 
 struct Trigger {
     rules: Vec<Active>,
+    hub: Hub,
 }
 
 /// A rule that runs.
@@ -35,22 +36,56 @@ struct Active {
     progress: Arc<Mutex<Progress>>,
 }
 
-impl Active {
-    fn new(name: String, rule: Rule) -> Self {
-        // One that waits for more messages has them from all workers, and runs once at a time.
-        let progress = if rule.wait_for.is_zero() { Arc::default() } else { Progress::shared(&name) };
-        Self { name, rule, progress }
+impl Trigger {
+    fn rules_for(&self, message: &Message<'_>) -> impl Iterator<Item = &Active> {
+        self.rules.iter().filter(|active| active.rule.is_for(message.topic()))
     }
 
-    fn deal_with(&self, message: &Message<'_>) -> Result<(), Failure> {
-        let Self { name, rule, progress } = self;
-        let run = |messages: &[exec::Message]| {
-            rule.run(name, messages).map_err(|error| format!("rule `{name}`: {error}"))
-        };
-        match rule.wait_for {
-            Duration::ZERO => lock(progress).alone(message, run),
-            wait_for => lock(progress).together(message, wait(message, wait_for), run),
+    /// Runs what is to run for it now. The hub is told of a failure only when no rule waits, so that a message that waits
+    /// comes again in any case, and each rule runs once for each time that the hub tries.
+    fn see_to(&self, message: &Message<'_>) -> Result<(), Failure> {
+        let (mut wait, mut failed) = (None, Vec::new());
+        for active in self.rules_for(message) {
+            match active.see_to(message, &self.hub) {
+                Standing::Done => {}
+                Standing::Failed(reason) => failed.push((active, reason)),
+                Standing::Waits(time) => wait = Some(wait.map_or(time, |wait: Duration| wait.min(time))),
+            }
         }
+        if let Some(wait) = wait {
+            // The hub counts in whole milliseconds.
+            let wait = wait.saturating_add(Duration::from_millis(1));
+            return Err(Failure::later(
+                wait,
+                "it waits for more messages, as `wait_for` says, or for a run to end",
+            ));
+        }
+        if failed.is_empty() {
+            self.rules_for(message).for_each(|active| active.forget(message));
+            return Ok(());
+        }
+        // Only these have it again.
+        failed.iter().for_each(|(active, _)| active.forget(message));
+        let reasons: Vec<_> =
+            failed.iter().map(|(active, reason)| format!("rule `{}`: {reason}", active.name)).collect();
+        Err(Failure::retry(reasons.join("; ")))
+    }
+}
+
+impl Active {
+    fn new(name: String, rule: Rule) -> Self {
+        Self { progress: Progress::shared(&name), name, rule }
+    }
+
+    fn see_to(&self, message: &Message<'_>, hub: &Hub) -> Standing {
+        let Self { name, rule, progress } = self;
+        see_to(progress, message, rule.wait_for, |messages| {
+            rule.run(name, messages, hub).map_err(|error| error.to_string())
+        })
+    }
+
+    fn forget(&self, message: &Message<'_>) {
+        lock(&self.progress).forget(message.offset());
     }
 }
 
@@ -63,14 +98,20 @@ impl Consumer for Trigger {
         config.rules.0.values().flat_map(|rule| rule.topics.clone()).collect()
     }
 
-    fn start(config: Config, _: Hub) -> Result<Self, StartError> {
+    /// All rules may be for the same message.
+    fn patience(config: &Config) -> Option<Duration> {
+        Some(config.rules.0.values().fold(Duration::ZERO, |sum, rule| sum.saturating_add(rule.longest())))
+    }
+
+    fn start(config: Config, hub: Hub) -> Result<Self, StartError> {
         if config.rules.0.is_empty() {
             return Err(StartError::fatal(
                 "it has no rule; add a table [fedmsg.consumers.trigger.rules.NAME]",
             ));
         }
+        hub.count(UNLOGGED, 0);
         let rules = config.rules.0.into_iter();
-        Ok(Self { rules: rules.map(|(name, rule)| Active::new(name, rule)).collect() })
+        Ok(Self { rules: rules.map(|(name, rule)| Active::new(name, rule)).collect(), hub })
     }
 
     fn consume(&mut self, message: &Message<'_>) -> Result<(), Failure> {
@@ -78,29 +119,17 @@ impl Consumer for Trigger {
     }
 
     fn consume_batch(&mut self, batch: &[Message<'_>]) -> Result<(), BatchFailure> {
+        // A run for one of them is for all.
+        for message in batch {
+            for active in self.rules_for(message).filter(|active| !active.rule.wait_for.is_zero()) {
+                lock(&active.progress).expect(message);
+            }
+        }
         for (index, message) in batch.iter().enumerate() {
-            let mut failure = None;
-            for active in self.rules.iter().filter(|active| active.rule.is_for(message.topic())) {
-                // The other rules have their turn, whatever became of this one, which alone has it again.
-                failure = active.deal_with(message).err().or(failure);
-            }
-            if let Some(failure) = failure {
-                return Err(BatchFailure::at(index, failure));
-            }
-            for active in &self.rules {
-                lock(&active.progress).forget(message.offset());
-            }
+            self.see_to(message).map_err(|failure| BatchFailure::at(index, failure))?;
         }
         Ok(())
     }
-}
-
-/// How long the message is still to wait for others.
-fn wait(message: &Message<'_>, wait_for: Duration) -> Option<Duration> {
-    let waited = SystemTime::now().duration_since(message.received()).unwrap_or_default();
-    // It waits once; what comes again has waited, or is wanted by the operator.
-    let fresh = message.attempt() == 1 && !message.is_replayed();
-    wait_for.checked_sub(waited).filter(|left| fresh && !left.is_zero())
 }
 
 export_plugin!(Trigger);

@@ -5,8 +5,15 @@ use std::time::Duration;
 
 use exec::{Command, Message, Output, RunError};
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
-use plugin_api::{Pattern, tracing};
+use plugin_api::{Hub, Pattern, tracing};
 use serde::Deserialize;
+
+/// As many lines and bytes of one run are logged.
+const MOST_LINES: usize = 1000;
+const MOST_BYTES: usize = 256 * 1024;
+
+/// What the lines are counted as that are not.
+pub(crate) const UNLOGGED: &str = "unlogged_lines";
 
 /// A rule's table, as it is written.
 #[derive(Debug, Clone, Deserialize)]
@@ -105,10 +112,28 @@ impl Rule {
         self.topics.iter().any(|pattern| pattern.matches(topic))
     }
 
-    /// Runs the command for these, and logs what it prints.
-    pub(crate) fn run(&self, name: &str, messages: &[Message]) -> Result<(), RunError> {
-        let mut log = |line: &str| tracing::info!(rule = name, "{line}");
+    /// How long a run may take, with all that it takes to end it.
+    pub(crate) fn longest(&self) -> Duration {
+        self.timeout.saturating_add(exec::GRACE)
+    }
+
+    /// Runs the command for these, and logs what it prints, up to a limit.
+    pub(crate) fn run(&self, name: &str, messages: &[Message], hub: &Hub) -> Result<(), RunError> {
+        let (mut lines, mut bytes, mut unlogged) = (0, 0, 0);
+        let mut log = |line: &str| {
+            if lines == MOST_LINES || bytes >= MOST_BYTES {
+                unlogged += 1;
+                return;
+            }
+            (lines, bytes) = (lines + 1, bytes + line.len());
+            tracing::info!(rule = name, "{line}");
+        };
         tracing::debug!(rule = name, messages = messages.len(), command = %self.command, "running");
-        self.command.run(messages, Some(self.timeout), None, Output::Lines(&mut log))
+        let result = self.command.run(messages, Some(self.timeout), None, Output::Lines(&mut log));
+        if unlogged > 0 {
+            hub.count(UNLOGGED, unlogged);
+            tracing::warn!(rule = name, unlogged, "it printed more lines than are logged of one run");
+        }
+        result
     }
 }

@@ -1,7 +1,12 @@
 //! Rules with real commands.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::SystemTime;
 
 use plugin_api::serde_json::{Value, json};
 use plugin_api::testing::Harness;
@@ -9,6 +14,8 @@ use plugin_api::{Delivery, FailureKind};
 use tempfile::TempDir;
 
 use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(60);
 
 const TOPIC: &str = "org.example.t";
 
@@ -97,23 +104,42 @@ fn a_rule_that_succeeded_does_not_run_again_because_another_failed() {
     assert_eq!(lines(&log), ["{}"]);
 }
 
+/// Two workers with this rule. For the first, `wait_for` is never over; for the second, it is at once.
+fn workers(name: &str, shell: &str) -> [Harness<Trigger>; 2] {
+    ["1h", "1ns"].map(|wait| start(json!({name: {"topics": ["*"], "shell": shell, "wait_for": wait}})))
+}
+
+fn is_wanted_later(result: Result<(), Failure>) -> bool {
+    result.is_err_and(|failure| failure.kind() == FailureKind::Later)
+}
+
 #[test]
-fn messages_in_a_row_are_one_run_and_each_is_finished_by_it() {
+fn messages_in_a_row_are_one_run_whichever_worker_has_them_and_each_is_finished_by_it() {
     let folder = TempDir::new().unwrap();
     let (log, shell) = log_of(&folder);
-    let mut trigger = start(json!({"row": {"topics": ["*"], "shell": shell, "wait_for": "1h"}}));
+    let [mut waits, mut runs] = workers("row", &shell);
     let bodies = [&b"{\"n\":1}"[..], b"{\"n\":2}", b"{\"n\":3}"];
     for (offset, body) in (1..).zip(bodies) {
-        let failure = trigger.deliver_as(&delivery(offset, 1, body)).unwrap_err();
-        assert_eq!(failure.kind(), FailureKind::Retry);
+        let failure = waits.deliver_as(&delivery(offset, 1, body)).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Later);
         let wait = failure.retry_after().unwrap();
-        assert!(wait <= Duration::from_secs(3600) && wait > Duration::from_secs(3000), "{wait:?}");
+        assert!(wait <= Duration::from_millis(3_600_001) && wait > Duration::from_secs(3000), "{wait:?}");
     }
     assert!(lines(&log).is_empty());
-    for (offset, body) in (1..).zip(bodies) {
-        trigger.deliver_as(&delivery(offset, 2, body)).unwrap();
+    runs.deliver_as(&delivery(2, 1, bodies[1])).unwrap();
+    for (offset, body) in (1..).zip(bodies).filter(|(offset, _)| *offset != 2) {
+        waits.deliver_as(&delivery(offset, 1, body)).unwrap();
     }
     assert_eq!(lines(&log), [r#"{"n":1} {"n":2} {"n":3}"#]);
+}
+
+#[test]
+fn what_has_waited_in_the_journal_or_has_failed_before_waits_for_others_all_the_same() {
+    let [mut waits, _] = workers("late", "true");
+    let received = SystemTime::now() - Duration::from_secs(7200);
+    assert!(is_wanted_later(waits.deliver_as(&Delivery { received, ..delivery(1, 1, b"{}") })));
+    assert!(is_wanted_later(waits.deliver_as(&delivery(2, 3, b"{}"))));
+    assert!(is_wanted_later(waits.deliver_as(&Delivery { replayed: true, ..delivery(3, 1, b"{}") })));
 }
 
 #[test]
@@ -121,38 +147,95 @@ fn all_messages_of_a_run_that_failed_are_retried_and_one_that_was_given_up_is_in
     let folder = TempDir::new().unwrap();
     let (log, shell) = log_of(&folder);
     let shell = format!("{shell}; ! tail -1 {} | grep -q bad", log.display());
-    let mut trigger = start(json!({"fails": {"topics": ["*"], "shell": shell, "wait_for": "1h"}}));
-    let (bad, good) = (b"{\"bad\":1}", b"{\"n\":2}");
-    trigger.deliver_as(&delivery(1, 1, bad)).unwrap_err();
-    trigger.deliver_as(&delivery(2, 1, good)).unwrap_err();
-    for offset in [1, 2] {
-        let failure =
-            trigger.deliver_as(&delivery(offset, 2, if offset == 1 { bad } else { good })).unwrap_err();
-        assert_eq!(failure.reason(), "rule `fails`: it ended with exit code 1");
+    let [mut waits, mut runs] = workers("fails", &shell);
+    let bodies = [&b"{\"bad\":1}"[..], b"{\"n\":2}", b"{\"n\":3}"];
+    for (offset, body) in (1..).zip(bodies) {
+        assert!(is_wanted_later(waits.deliver_as(&delivery(offset, 1, body))));
     }
-    trigger.deliver_as(&delivery(2, 3, good)).unwrap();
-    assert_eq!(lines(&log), [r#"{"bad":1} {"n":2}"#, r#"{"n":2}"#]);
+    for (offset, body) in (1..).zip(bodies) {
+        let failure = runs.deliver_as(&delivery(offset, 1, body)).unwrap_err();
+        assert_eq!(
+            (failure.kind(), failure.reason()),
+            (FailureKind::Retry, "rule `fails`: it ended with exit code 1")
+        );
+    }
+    // The hub gives the first two up.
+    runs.deliver_as(&delivery(3, 2, bodies[2])).unwrap();
+    assert_eq!(lines(&log), [r#"{"bad":1} {"n":2} {"n":3}"#, r#"{"n":3}"#]);
 }
 
 #[test]
-fn workers_share_what_waits() {
+fn while_a_run_is_under_way_other_workers_go_on_and_what_comes_has_the_next_one() {
     let folder = TempDir::new().unwrap();
     let (log, shell) = log_of(&folder);
-    let rules = json!({"shared": {"topics": ["*"], "shell": shell, "wait_for": "1h"}});
-    let (mut first, mut second) = (start(rules.clone()), start(rules));
-    first.deliver_as(&delivery(1, 1, b"{\"n\":1}")).unwrap_err();
-    second.deliver_as(&delivery(2, 1, b"{\"n\":2}")).unwrap_err();
-    first.deliver_as(&delivery(1, 2, b"{\"n\":1}")).unwrap();
-    second.deliver_as(&delivery(2, 2, b"{\"n\":2}")).unwrap();
-    assert_eq!(lines(&log), [r#"{"n":1} {"n":2}"#]);
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let [_, mut runs] = workers("slow", &format!("read -r _ < {}; {shell}", fifo.display()));
+    let run = thread::spawn(move || {
+        runs.deliver_as(&delivery(1, 1, b"{\"n\":1}")).unwrap();
+        runs
+    });
+    // It opens when the command does.
+    let mut opened = OpenOptions::new().write(true).open(&fifo).unwrap();
+    let [_, mut other] = workers("slow", &shell);
+    let (say, said) = mpsc::channel();
+    let other = thread::spawn(move || {
+        // The first may be with another worker again: its wait is over, and its run is not.
+        for (offset, body) in [(1, b"{\"n\":1}"), (2, b"{\"n\":2}"), (3, b"{\"n\":3}")] {
+            say.send(is_wanted_later(other.deliver_as(&delivery(offset, 1, body)))).unwrap();
+        }
+        other
+    });
+    for _ in 0..3 {
+        assert!(said.recv_timeout(DEADLINE).expect("it does not stand still"));
+    }
+    opened.write_all(b"\n").unwrap();
+    drop(opened);
+    let (mut runs, mut other) = (run.join().unwrap(), other.join().unwrap());
+    other.deliver_as(&delivery(2, 1, b"{\"n\":2}")).unwrap();
+    runs.deliver_as(&delivery(3, 1, b"{\"n\":3}")).unwrap();
+    assert_eq!(lines(&log), [r#"{"n":1}"#, r#"{"n":2} {"n":3}"#]);
 }
 
 #[test]
-fn a_message_that_has_waited_in_the_journal_waits_no_more() {
+fn while_one_rule_waits_a_failure_of_another_is_kept_and_told_later() {
     let folder = TempDir::new().unwrap();
     let (log, shell) = log_of(&folder);
-    let mut trigger = start(json!({"late": {"topics": ["*"], "shell": shell, "wait_for": "10s"}}));
-    let received = SystemTime::now() - Duration::from_secs(60);
-    trigger.deliver_as(&Delivery { received, ..delivery(1, 1, b"{}") }).unwrap();
-    assert_eq!(lines(&log), ["{}"]);
+    let rules = |wait: &str| {
+        start(json!({
+            "gathers": {"topics": ["*"], "shell": "true", "wait_for": wait},
+            "fails_at_once": {"topics": ["*"], "shell": format!("{shell}; exit 7")},
+        }))
+    };
+    let (mut waits, mut runs) = (rules("1h"), rules("1ns"));
+    for _ in 0..3 {
+        assert!(is_wanted_later(waits.deliver_as(&delivery(1, 1, b"{}"))));
+        assert_eq!(lines(&log).len(), 1);
+    }
+    for attempt in 1..3 {
+        let failure = runs.deliver_as(&delivery(1, attempt, b"{}")).unwrap_err();
+        assert_eq!(failure.reason(), "rule `fails_at_once`: it ended with exit code 7");
+        assert_eq!(lines(&log).len(), usize::try_from(attempt).unwrap());
+    }
+}
+
+#[test]
+fn what_a_command_prints_beyond_a_limit_is_counted_and_said() {
+    let mut trigger = start(json!({"talks": {"topics": ["*"], "shell": "yes | head -1500"}}));
+    trigger.deliver(TOPIC, json!({})).unwrap();
+    let logs = trigger.logs();
+    assert_eq!(logs.iter().filter(|log| log.message == "y").count(), 1000);
+    let last = logs.last().unwrap();
+    assert_eq!(last.message, "it printed more lines than are logged of one run");
+    assert!(last.fields.contains(&("unlogged".to_owned(), "500".to_owned())), "{last:?}");
+    assert_eq!(trigger.counts()["unlogged_lines"], 500);
+}
+
+#[test]
+fn the_hub_is_told_how_long_a_message_may_take_when_all_rules_are_for_it() {
+    let rules = json!({"rules": {
+        "one": {"topics": ["a"], "shell": "true", "timeout": "2h"}, "two": {"topics": ["*"], "shell": "true"},
+    }});
+    let patience = Harness::<Trigger>::describe(rules).unwrap().patience.unwrap();
+    assert_eq!(patience, Duration::from_secs(2 * 3600 + 600) + 2 * exec::GRACE);
 }

@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 
 use e2e::{
-    Cable, Hub, HubBuilder, IrcServer, IrcUser, Process, Recorder, Scratch, TestPublisher, python, workspace,
+    Cable, Http, Hub, HubBuilder, IrcServer, IrcUser, Process, Recorder, Scratch, TestPublisher, python,
+    workspace,
 };
 use serde_json::json;
 
@@ -371,6 +372,25 @@ fn a_reload_moves_a_bot_to_another_channel_and_the_others_come_back_to_theirs() 
     assert_eq!(by(other.wait_for_said(1)), ["moving"]);
     assert_eq!(by(user.wait_for_said(3))[2..], ["staying"]);
     assert!(user.wait_for_said(3)[2].1.contains("after"));
+}
+
+#[test]
+fn what_is_too_old_is_left_out_and_the_channel_and_the_operator_are_told() {
+    let scratch = Scratch::new();
+    let server = IrcServer::start(&scratch);
+    let user = IrcUser::join(&scratch, &server, "watcher", "#bus");
+    let mut publisher = TestPublisher::default();
+    // At such an age, everything is too old.
+    let entries = format!("{}max_age = 0\n", entry(server.port(), "bot"));
+    let socket = scratch.join("http.sock");
+    let listen = format!("http.listen=unix:{}", socket.display());
+    let _hub = bots(&scratch, &publisher, &entries).arguments(&["--set", &listen]).start();
+    user.wait_for_join("bot", 1);
+    publisher.wait_for_subscriber("");
+    publisher.publish(LOG, r#"{"log":"yesterday's"}"#);
+    assert_eq!(user.wait_for_said(1)[0].1, "* backlogged by 0 messages, 1 left out");
+    let counted = Http::Unix(socket).get("/status").json()["consumers"][0]["counted"].take();
+    assert_eq!((&counted["lines_too_old"], &counted["lines_left_out"]), (&json!(1), &json!(0)));
 }
 
 #[test]

@@ -117,6 +117,15 @@ impl Clock {
         self.lock().jumps.back().filter(|jump| jump.at.elapsed() < RECENT).copied()
     }
 
+    /// One that has just jumped, for tests of what goes by it.
+    #[cfg(test)]
+    pub(crate) fn that_has_jumped(by: SignedDuration) -> Self {
+        let clock = Self::default();
+        let (to, next) = (SystemTime::now(), Offset(0));
+        clock.lock().note(Jump { by, to, at: Instant::now(), next });
+        clock
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under the lock is left half-done by a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

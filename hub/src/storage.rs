@@ -163,3 +163,35 @@ impl Housekeeping {
         retired.segments > 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use journal::Record;
+
+    use super::*;
+
+    #[test]
+    fn what_is_old_goes_but_not_by_a_clock_that_has_just_jumped() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { segment_bytes: 4096, ..Options::default() };
+        let Opened { journal, mut appender, .. } = Journal::open(folder.path(), &options).unwrap();
+        let body = [b'x'; 1000];
+        let record = Record {
+            received: SystemTime::now(),
+            endpoint: "e",
+            flags: 0,
+            note: &[],
+            topic: "t",
+            body: &body,
+        };
+        for _ in 0..20 {
+            appender.append(&[record]).unwrap();
+        }
+        let (journal, settings) =
+            (Arc::new(journal), JournalSettings { max_age: Duration::ZERO, ..JournalSettings::default() });
+        let removes = |clock| Housekeeping::new(Arc::clone(&journal), Arc::new(clock), &settings).tidy();
+        assert!(!removes(Clock::that_has_jumped(SignedDuration::from_hours(24))));
+        assert!(removes(Clock::default()));
+    }
+}

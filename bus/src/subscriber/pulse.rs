@@ -72,9 +72,13 @@ impl Pulse {
         let mut before = std::mem::take(&mut self.peers);
         for target in connected {
             let at = without_zone(&target.text);
-            let new = || Peer { target: target.clone(), state: State::Answered, due: now + self.interval };
-            let peer = before.remove(&at).unwrap_or_else(new);
-            self.peers.insert(at, peer);
+            let known = before.remove(&at);
+            // Several endpoints may lead there.
+            self.peers.entry(at).or_insert_with(|| {
+                let new =
+                    || Peer { target: target.clone(), state: State::Answered, due: now + self.interval };
+                known.unwrap_or_else(new)
+            });
         }
         before
             .into_values()
@@ -92,10 +96,17 @@ impl Pulse {
                 // Anew, for libzmq may have given up.
                 self.part(&peer.target);
             }
-            if peer.state == State::Greeted {
-                changes.push(Change { at: at.clone(), answers: false });
-            }
-            peer.state = if peer.state == State::Answered { State::Greeted } else { State::Silent };
+            // If this process was stopped, it may be that nobody has heard the answer.
+            let is_late = now.saturating_duration_since(peer.due) > self.interval / 2;
+            peer.state = match peer.state {
+                State::Answered => State::Greeted,
+                State::Greeted if is_late => State::Greeted,
+                State::Greeted => {
+                    changes.push(Change { at: at.clone(), answers: false });
+                    State::Silent
+                }
+                State::Silent => State::Silent,
+            };
             peer.due = now + self.interval;
             if let Some(Err(error)) = self.socket.as_ref().map(|socket| source::connect(socket, &peer.target))
             {

@@ -82,10 +82,8 @@ fn what_does_not_speak_zeromq_is_told_from_what_does_not_answer() {
     });
 }
 
-/// By libzmq's own heartbeats the receiver's process would end here (docs/decisions/0013-heartbeats.md).
-#[test]
-fn peers_are_greeted_again_and_again_and_none_is_cut_off_while_the_receiver_is_busy() {
-    const COUNT: usize = 20_000;
+/// A publisher, what tells of connections to it, and its address.
+fn watched_peer() -> (zmq::Socket, zmq::Socket, String) {
     let zmq = zmq::Context::new();
     let (peer, monitor) = (zmq.socket(zmq::XPUB).unwrap(), zmq.socket(zmq::PAIR).unwrap());
     peer.set_sndhwm(0).unwrap();
@@ -94,9 +92,19 @@ fn peers_are_greeted_again_and_again_and_none_is_cut_off_while_the_receiver_is_b
     monitor.connect("inproc://greetings").unwrap();
     peer.bind("tcp://127.0.0.1:*").unwrap();
     let address = peer.get_last_endpoint().unwrap().unwrap();
+    (peer, monitor, address)
+}
 
-    let options = Options { heartbeat_ivl: Duration::from_millis(20), ..Options::default() };
-    let context = Context::new(&options).unwrap();
+/// Greets without much of a pause.
+fn eager() -> Context {
+    Context::new(&Options { heartbeat_ivl: Duration::from_millis(20), ..Options::default() }).unwrap()
+}
+
+/// By libzmq's own heartbeats the receiver's process would end here (docs/decisions/0013-heartbeats.md).
+#[test]
+fn peers_are_greeted_again_and_again_and_none_is_cut_off_while_the_receiver_is_busy() {
+    const COUNT: usize = 20_000;
+    let ((peer, monitor, address), context) = (watched_peer(), eager());
     let mut subscriber = subscriber(&context, &[&endpoint("x", &address)]);
     assert_eq!(peer.recv_bytes(0).unwrap(), b"\x01");
     let body = vec![b'x'; 1_000];
@@ -110,6 +118,19 @@ fn peers_are_greeted_again_and_again_and_none_is_cut_off_while_the_receiver_is_b
     receive(&mut subscriber, COUNT);
     let status = subscriber.status().endpoint("x").unwrap();
     assert_eq!((status.addresses[0].connects, status.addresses[0].disconnects), (1, 0));
+}
+
+#[test]
+fn a_peer_that_two_endpoints_lead_to_is_greeted_too() {
+    let ((_peer, monitor, address), context) = (watched_peer(), eager());
+    let subscriber = subscriber(&context, &[&endpoint("x", &address), &endpoint("y", &address)]);
+    for name in ["x", "y"] {
+        wait_for_state(&subscriber, name, |state| *state == State::Connected);
+    }
+    // Two are theirs.
+    for _ in 0..5 {
+        monitor.recv_multipart(0).unwrap();
+    }
 }
 
 /// The timer of a connection in `/proc/net/tcp`: its kind and the hundredths of a second until it fires.

@@ -1,8 +1,6 @@
-use std::io::{BufRead, BufReader};
-
 use bus::Publish;
 
-use crate::harness::{Bus, COLLECTD, Finished, publish};
+use crate::harness::{Bus, COLLECTD, Finished, Lines, publish};
 
 #[test]
 fn messages_are_counted_by_kind_from_one_report_to_the_next() {
@@ -16,10 +14,10 @@ fn messages_are_counted_by_kind_from_one_report_to_the_next() {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let host = host.trim().split('.').next().unwrap();
     let mut counted = [("announce", 0), ("logger", 0), ("unhandled", 0)];
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = Lines::of(child.stdout.take().unwrap());
     while counted != [("announce", 0), ("logger", 2), ("unhandled", 2)] {
         for (kind, count) in &mut counted {
-            let line = lines.next().expect("more reports").unwrap();
+            let line = lines.next();
             let rest =
                 line.strip_prefix(&format!("PUTVAL {host}/fedmsg/fedmsg_wallboard-{kind} interval=1 "));
             let (time, value) = rest.unwrap_or_else(|| panic!("{line:?}")).split_once(':').unwrap();

@@ -1,9 +1,9 @@
 //! A bus in a scratch folder, and the commands run against it.
 
-use std::io::{ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
@@ -75,8 +75,13 @@ impl Bus {
 
     /// A command that knows this bus and nothing of the machine's.
     pub(crate) fn command(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.args(arguments).env_clear().env("FEDMSG_CONFIG", self.path().join("hub.toml"));
+        // Who started the tests may have had Ctrl-C ignored, as a shell does in the background.
+        let mut command = Command::new("/usr/bin/env");
+        command
+            .args(["--default-signal=INT", program])
+            .args(arguments)
+            .env_clear()
+            .env("FEDMSG_CONFIG", self.path().join("hub.toml"));
         command.current_dir(self.path()).env("LOGNAME", "tester").env("TZ", "UTC");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -85,8 +90,7 @@ impl Bus {
     /// Runs a command to its end.
     pub(crate) fn run(&self, program: &str, arguments: &[&str], input: &[u8]) -> Finished {
         let mut child = self.command(program, arguments).spawn().unwrap();
-        // A command that refuses its arguments does not read.
-        drop(child.stdin.take().unwrap().write_all(input));
+        feed(child.stdin.take().unwrap(), input.to_owned());
         Finished::wait(child)
     }
 
@@ -158,6 +162,31 @@ impl Drop for Relay {
     }
 }
 
+/// Gives a command its input, and waits for nothing: one that refuses its arguments does not read.
+pub(crate) fn feed(mut stdin: ChildStdin, input: Vec<u8>) {
+    std::thread::spawn(move || drop(stdin.write_all(&input)));
+}
+
+/// What a command writes, line by line.
+pub(crate) struct Lines(Receiver<String>);
+
+impl Lines {
+    pub(crate) fn of(stream: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+            // The test may have seen enough.
+            drop(lines.try_for_each(|line| sender.send(line)));
+        });
+        Self(lines)
+    }
+
+    /// The next one, without its end.
+    pub(crate) fn next(&self) -> String {
+        self.0.recv_timeout(PATIENCE).expect("a line should come")
+    }
+}
+
 /// Publishes when somebody has subscribed.
 pub(crate) fn publish(publisher: &mut Publisher, topic: &str, body: &str) {
     assert!(publisher.wait_for_subscriber(topic.as_bytes(), PATIENCE), "nobody subscribed");
@@ -179,7 +208,14 @@ pub(crate) struct Finished {
 
 impl Finished {
     pub(crate) fn wait(child: Child) -> Self {
-        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let id = Pid::from_child(&child);
+        let (sender, ended) = channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(output) = ended.recv_timeout(PATIENCE) else {
+            kill_process(id, Signal::KILL).unwrap();
+            panic!("the command did not end in time");
+        };
+        let Output { status, stdout, stderr } = output.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { status, stdout: text(stdout), stderr: text(stderr) }
     }

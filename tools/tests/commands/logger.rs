@@ -1,9 +1,9 @@
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 
 use message::{Envelope, json};
 
-use crate::harness::{Bus, Finished, LOGGER, interrupt};
+use crate::harness::{Bus, Finished, LOGGER, Lines, interrupt};
 
 fn msg(body: &str) -> String {
     String::from_utf8(Envelope::parse(body.as_bytes()).unwrap().msg_raw().to_vec()).unwrap()
@@ -95,14 +95,12 @@ fn without_a_relay_it_says_that_it_waits_and_gives_up_at_the_deadline() {
 fn a_relay_that_comes_while_it_waits_gets_the_message() {
     let bus = Bus::new();
     let mut child = bus.command(LOGGER, &["--message", "x", "--timeout", "10m"]).spawn().unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    stderr.read_line(&mut line).unwrap();
+    let line = Lines::of(child.stderr.take().unwrap()).next();
     assert!(line.starts_with("fedmsg-logger: waiting for a relay at "), "{line}");
 
     let relay = bus.relay();
     assert_eq!(msg(&relay.receive().1), r#"{"log":"x"}"#);
-    assert!(child.wait().unwrap().success());
+    Finished::wait(child).quietly();
 }
 
 #[test]

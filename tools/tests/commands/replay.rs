@@ -1,9 +1,8 @@
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Bus, REPLAY};
+use crate::harness::{Bus, Lines, REPLAY};
 
 /// A message as datagrepper answers it: with a float for a time, and fields of its own.
 const KEPT: &str = r#"{"i": 3, "msg": {"z": [1.50, 1e16], "a": "snöwman"}, "msg_id": "2014-a b&c", "timestamp": 1401234567.0,
@@ -38,9 +37,8 @@ server.serve_forever()";
         let mut python = Command::new("python3");
         python.args(["-c", script]).current_dir(folder).stdout(Stdio::piped());
         let mut server = python.spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        Self { server, url: format!("http://127.0.0.1:{}/datagrepper", port.trim()) }
+        let port = Lines::of(server.stdout.take().unwrap()).next();
+        Self { server, url: format!("http://127.0.0.1:{port}/datagrepper") }
     }
 }
 

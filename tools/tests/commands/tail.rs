@@ -1,9 +1,8 @@
-use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Bus, Finished, TAIL, interrupt, publish};
+use crate::harness::{Bus, Finished, Lines, TAIL, feed, interrupt, publish};
 
 const TOPIC: &str = "org.fedoraproject.dev.git.push";
 
@@ -29,7 +28,7 @@ fn python(script: &str) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(BODY.as_bytes()).unwrap();
+    feed(child.stdin.take().unwrap(), BODY.into());
     Finished::wait(child).quietly()
 }
 
@@ -212,12 +211,10 @@ fn each_message_is_printed_at_once_and_ctrl_c_ends_it_without_a_word() {
     let bus = Bus::new();
     let mut outbound = bus.outbound();
     let mut child = bus.start_tail(&[]);
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let stdout = Lines::of(child.stdout.take().unwrap());
     for body in ["{\"n\":1}", "{\"n\":2}"] {
         publish(&mut outbound, TOPIC, body);
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        assert_eq!(line, format!("{body}\n"));
+        assert_eq!(stdout.next(), body);
     }
     interrupt(&child);
     let finished = Finished::wait(child);

@@ -1,9 +1,11 @@
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::Write;
 use std::process::Child;
+use std::time::Instant;
 
 use bus::{Publish, Publisher};
 
-use crate::harness::{Bus, Finished, TRIGGER, interrupt, publish};
+use crate::harness::{Bus, Finished, Lines, PATIENCE, TRIGGER, interrupt, publish};
 
 fn body(msg: &str) -> String {
     format!(r#"{{"i": 1, "msg": {msg}, "msg_id": "2026-1", "timestamp": 1795216482, "topic": "t"}}"#)
@@ -13,7 +15,7 @@ fn body(msg: &str) -> String {
 fn start(bus: &Bus, arguments: &[&str]) -> (Child, Publisher) {
     let mut publisher = bus.outbound();
     let child = bus.start(TRIGGER, arguments);
-    assert!(publisher.wait_for_subscriber(b"", crate::harness::PATIENCE));
+    assert!(publisher.wait_for_subscriber(b"", PATIENCE));
     (child, publisher)
 }
 
@@ -104,29 +106,31 @@ fn a_signal_ends_it_when_the_command_has_ended_and_a_second_one_ends_that() {
     let script = format!("mkfifo {0}; echo up; cat {0}", release.display());
     let (mut child, mut publisher) = start(&bus, &["--verbose", "--shell", &script]);
     publish(&mut publisher, "t", &body("1"));
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
+    let stdout = Lines::of(child.stdout.take().unwrap());
+    assert_eq!(stdout.next(), "up");
     interrupt(&child);
-    std::fs::write(&release, "ended well\n").unwrap();
-    stdout.read_line(&mut line).unwrap();
-    assert_eq!(line, "up\nended well\n");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // Opened for both, a pipe does not wait for the other side.
+    let mut pipe = File::options().read(true).write(true).open(&release).unwrap();
+    writeln!(pipe, "ended well").unwrap();
+    assert_eq!(stdout.next(), "ended well");
+    drop(pipe);
+    assert_eq!(Finished::wait(child).status.code(), Some(0));
 
     let bus = Bus::new();
     let running = bus.path().join("running");
     let script = format!("trap 'echo > {}; exit' TERM; echo up; sleep 1000 & wait", running.display());
     let (mut child, mut publisher) = start(&bus, &["--shell", &script]);
     publish(&mut publisher, "t", &body("1"));
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    stdout.read_line(&mut line).unwrap();
+    assert_eq!(Lines::of(child.stdout.take().unwrap()).next(), "up");
     interrupt(&child);
+    let deadline = Instant::now() + PATIENCE;
     // Signals of one kind that come together are one.
     while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "it did not end in time");
         interrupt(&child);
         std::thread::yield_now();
     }
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(Finished::wait(child).status.code(), Some(130));
     assert!(running.exists(), "the command was not asked to end");
 }
 
@@ -135,17 +139,11 @@ fn what_waits_when_a_signal_comes_is_said_and_is_in_the_exit_code() {
     let bus = Bus::new();
     let (mut child, mut publisher) = start(&bus, &["--verbose", "--wait-for", "1h", "--command", "cat"]);
     publish(&mut publisher, "t.waits", &body("1"));
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("t.waits") {
-        line.clear();
-        stderr.read_line(&mut line).unwrap();
-    }
+    let stderr = Lines::of(child.stderr.take().unwrap());
+    while !stderr.next().contains("t.waits") {}
     interrupt(&child);
-    line.clear();
-    stderr.read_line(&mut line).unwrap();
-    assert_eq!(line, "fedmsg-trigger: no command was run for 1 message that waited\n");
-    assert_eq!(child.wait().unwrap().code(), Some(6));
+    assert_eq!(stderr.next(), "fedmsg-trigger: no command was run for 1 message that waited");
+    assert_eq!(Finished::wait(child).status.code(), Some(6));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crypto::{Expiry, SignError, Signer};
 use message::Envelope;
 use plugin_api::tracing::level_filters::LevelFilter;
 use plugin_api::{Failure, Host, LogRecord, PublishError, PublisherId, StartError};
-use publish::{OpenError, Sender};
+use publish::{OpenError, SendError, Sender};
 use settings::{SIGNING_RELAY, Settings, SigningError};
 use tracing::Level;
 
@@ -145,7 +145,7 @@ impl Outbound {
         }
         let sending = |of: &Settings| {
             let address = of.endpoints.endpoint(&of.publish.endpoint);
-            (of.naming(), of.publish.clone(), address, of.crypto.signing())
+            (of.naming(), of.publish.clone(), address, of.crypto.signing(), of.hub.max_body_bytes)
         };
         let is_another_sender = sending(&old) != sending(settings);
         {
@@ -312,6 +312,10 @@ impl Outbound {
             SignError::NotAMessage(_) => Failure::drop(format_args!("it cannot be signed: {error}")),
             SignError::Failed(_) => Failure::retry(error),
         })?;
+        let most = self.settings().hub.max_body_bytes;
+        if signed.len() > most {
+            return Err(Failure::drop(SendError::TooLarge { bytes: signed.len(), most }));
+        }
         Ok(self.forward(publisher, topic, &signed)?)
     }
 }
@@ -421,4 +425,21 @@ impl Host for ConsumerHost {
 fn fields(record: &LogRecord<'_>) -> Option<String> {
     let fields: Vec<_> = record.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
     (!fields.is_empty()).then(|| fields.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use settings::{Configuration, Sources};
+
+    use super::*;
+
+    #[test]
+    fn a_plugin_is_told_that_what_it_publishes_is_too_large() {
+        let assignments = ["endpoints.relay_inbound=tcp://127.0.0.1:2003", "hub.max_body_bytes=1000"];
+        let sources = Sources { assignments: assignments.map(str::to_owned).to_vec(), ..Sources::default() };
+        let settings = Configuration::load(&sources).unwrap().settings().clone();
+        let outbound = Outbound::new(Context::new(&settings.zmq).unwrap(), settings);
+        let error = outbound.publish("a", "t", &format!("\"{}\"", "x".repeat(1000))).unwrap_err().to_string();
+        assert!(error.contains("too large") && error.contains("allows 1000"), "{error}");
+    }
 }

@@ -154,6 +154,12 @@ impl<'b> Envelope<'b> {
         json::canonical_without(self.body, &["signature", "certificate"], numbers).unwrap_or_default()
     }
 
+    /// The JSON text of what is said, if the envelope has any.
+    #[must_use]
+    pub fn said(&self) -> Option<&'b str> {
+        self.fields.msg
+    }
+
     /// The JSON text of what is said; `null` in an envelope without it.
     #[must_use]
     pub fn msg_raw(&self) -> &'b [u8] {

@@ -23,6 +23,7 @@ pub struct Sender {
     publisher: Publisher,
     mode: PublishMode,
     wait: Duration,
+    max_body_bytes: usize,
     /// When a relay was last waited for in vain.
     absent: Option<Instant>,
 }
@@ -53,6 +54,14 @@ pub enum SendError {
     /// What was to be the message is no JSON.
     #[error("the message is not JSON: {0}")]
     NotJson(#[from] message::json::Error),
+    /// It is larger than what a hub of this configuration takes.
+    #[error("the message is too large: {bytes} bytes in its envelope, and hub.max_body_bytes allows {most}")]
+    TooLarge {
+        /// Of the whole body.
+        bytes: usize,
+        /// `hub.max_body_bytes`.
+        most: usize,
+    },
     /// It cannot be signed.
     #[error("the message cannot be signed: {0}")]
     Sign(#[from] SignError),
@@ -98,6 +107,7 @@ impl Sender {
             publisher,
             mode: settings.publish.mode,
             wait: settings.publish.wait,
+            max_body_bytes: settings.hub.max_body_bytes,
             absent: None,
         })
     }
@@ -118,7 +128,7 @@ impl Sender {
     /// as long as `publish.wait` says.
     ///
     /// # Errors
-    /// `msg` is not JSON, or nobody was there to take the message.
+    /// `msg` is not JSON or too large, or nobody was there to take the message.
     pub fn send(&mut self, topic: &Topic, msg: &str) -> Result<(), SendError> {
         let now = jiff::Zoned::now();
         let body = Draft {
@@ -134,6 +144,10 @@ impl Sender {
             Some(signer) => signer.sign(&body)?,
             None => body,
         };
+        // Whoever receives it would drop it, and could not say so here.
+        if body.len() > self.max_body_bytes {
+            return Err(SendError::TooLarge { bytes: body.len(), most: self.max_body_bytes });
+        }
         if self.mode == PublishMode::Connect {
             let waited = self.absent.is_some_and(|since| since.elapsed() < ABSENT);
             let wait = if waited { Duration::ZERO } else { self.wait };

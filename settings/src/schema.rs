@@ -125,7 +125,7 @@ pub struct HubSettings {
     /// How long a stop may take: to hand out what was received and to stop every consumer.
     #[serde(with = "duration")]
     pub drain_deadline: Duration,
-    /// A message with a larger body, in bytes, is dropped and counted.
+    /// A message with a larger body, in bytes, is dropped and counted, and none is published.
     pub max_body_bytes: usize,
     /// A consumer that has been at one call for so long, and for longer than its plugin says that it may be, is stuck: the
     /// hub is not ready any more, and the service manager is told no more that it lives. 0 is never.

@@ -5,7 +5,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::input;
 use crate::process::{Failure, log};
-use crate::relay::{Relay, RelayOptions};
+use crate::relay::{RelayOptions, with_relay};
 
 /// The command's name.
 pub const NAME: &str = "fedmsg-announce";
@@ -20,7 +20,7 @@ const HELP: &str = r#"Examples:
 Exit codes:
   0    the announcement was handed to the relay
   1    failed; the error says why
-  2    wrong command line, or standard input is not UTF-8: nothing was sent
+  2    wrong command line, or standard input is not UTF-8 or too large: nothing was sent
   3    wrong configuration
   6    no relay took the message in time
   130  ended by Ctrl-C"#;
@@ -51,8 +51,5 @@ pub fn run(options: &Cli) -> Result<(), Failure> {
     log(LevelFilter::WARN);
     let text = input::stripped_lines(std::io::stdin().lock())?;
     let announcement = serde_json::json!({ "link": options.link, "message": text }).to_string();
-    let mut relay = Relay::open(NAME, &options.relay, SERVICE)?;
-    let topic = relay.topic(SERVICE, "announcement");
-    let sent = relay.send(&topic, &announcement);
-    relay.close(sent)
+    with_relay(NAME, &options.relay, SERVICE, |relay| relay.send(SERVICE, "announcement", &announcement))
 }

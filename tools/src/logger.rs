@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::input;
 use crate::process::{Failure, log};
-use crate::relay::{Relay, RelayOptions};
+use crate::relay::{RelayOptions, with_relay};
 
 /// The command's name.
 pub const NAME: &str = "fedmsg-logger";
@@ -22,7 +22,7 @@ const HELP: &str = r#"Examples:
 Exit codes:
   0    every message was handed to the relay
   1    failed; the error says why
-  2    wrong command line, or the message is not JSON: nothing was sent
+  2    wrong command line, or the message is not JSON or too large: it was not sent
   3    wrong configuration
   6    no relay took the message in time
   130  ended by Ctrl-C"#;
@@ -69,11 +69,11 @@ pub fn run(options: &Cli) -> Result<(), Failure> {
         (None, true) => Some(input::whole(std::io::stdin().lock())?),
         (None, false) => None,
     };
-    let mut relay = Relay::open(NAME, &options.relay, &options.cert_prefix)?;
-    let topic = relay.topic(&options.modname, &options.topic);
-    let sent = match message {
-        Some(message) => relay.send(&topic, &message),
-        None => input::each_line(NAME, std::io::stdin().lock(), |message| relay.send(&topic, &message)),
-    };
-    relay.close(sent)
+    with_relay(NAME, &options.relay, &options.cert_prefix, |relay| {
+        let mut send = |message: String| relay.send(&options.modname, &options.topic, &message);
+        match message {
+            Some(message) => send(message),
+            None => input::each_line(NAME, std::io::stdin().lock(), send),
+        }
+    })
 }

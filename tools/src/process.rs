@@ -160,7 +160,8 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Input(_)
-            | Self::History(HistoryError::Refused { .. })
+            | Self::Send(SendError::NotJson(_) | SendError::TooLarge { .. })
+            | Self::History(HistoryError::Refused { .. } | HistoryError::TooLarge { .. })
             | Self::Certificates(DevelopmentError::Name(_))
             | Self::SameKey { .. } => 2,
             Self::Configuration(_)

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bus::Context;
 use clap::Args;
 use jiff::SignedDuration;
-use message::Topic;
 use publish::{OpenError, Sender};
 use settings::PublishMode;
 
@@ -39,15 +38,27 @@ pub(crate) struct Relay {
     timeout: Duration,
     /// Where it is looked for.
     addresses: String,
+    /// `hub.max_body_bytes`.
+    pub(crate) max_body_bytes: usize,
+}
+
+/// Connects to `relay_inbound`, does the `work`, and returns when all that was sent has left the process. Where the
+/// configuration says so, messages are signed as `service`.
+pub(crate) fn with_relay(
+    program: &'static str,
+    options: &RelayOptions,
+    service: &str,
+    work: impl FnOnce(&mut Relay) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut relay = Relay::open(program, options, service)?;
+    let done = work(&mut relay);
+    let left = relay.sender.close(relay.timeout);
+    // How the work ended is what counts first.
+    done.and(left.map_err(Failure::from))
 }
 
 impl Relay {
-    /// Connects to `relay_inbound`. Where the configuration says so, messages are signed as `service`.
-    pub(crate) fn open(
-        program: &'static str,
-        options: &RelayOptions,
-        service: &str,
-    ) -> Result<Self, Failure> {
+    fn open(program: &'static str, options: &RelayOptions, service: &str) -> Result<Self, Failure> {
         let mut settings = options.configuration.load()?;
         let endpoint = settings.endpoints.endpoint(RELAY_INBOUND).ok_or(Failure::NoEndpoint {
             missing: "no `relay_inbound` to publish to",
@@ -60,30 +71,26 @@ impl Relay {
         settings.publish.wait = Duration::ZERO;
         let signer = publish::signer(&settings, service).map_err(OpenError::Signing)?;
         let sender = Sender::open(&Context::new(&settings.zmq)?, &settings, signer)?;
-        Ok(Self { program, sender, timeout: options.timeout, addresses: addresses.join(", ") })
+        Ok(Self {
+            program,
+            sender,
+            timeout: options.timeout,
+            addresses: addresses.join(", "),
+            max_body_bytes: settings.hub.max_body_bytes,
+        })
     }
 
-    /// The topic of what `modname` publishes as `topic`.
-    pub(crate) fn topic(&self, modname: &str, topic: &str) -> Topic {
-        self.sender.topic(modname, topic)
-    }
-
-    /// Sends `msg`, a JSON text, as soon as the relay is there.
-    pub(crate) fn send(&mut self, topic: &Topic, msg: &str) -> Result<(), Failure> {
+    /// Sends `msg`, a JSON text, as what `modname` publishes as `topic`, as soon as the relay is there.
+    pub(crate) fn send(&mut self, modname: &str, topic: &str, msg: &str) -> Result<(), Failure> {
+        let topic = self.sender.topic(modname, topic);
         let unnoticed = NOTICEABLE.min(self.timeout);
-        if !self.sender.wait_for_relay(topic, unnoticed) {
+        if !self.sender.wait_for_relay(&topic, unnoticed) {
             let waiting = format_args!("waiting for a relay at {} ({:?})", self.addresses, self.timeout);
             say(self.program, &waiting);
-            if !self.sender.wait_for_relay(topic, self.timeout - unnoticed) {
+            if !self.sender.wait_for_relay(&topic, self.timeout - unnoticed) {
                 return Err(Failure::NoRelay { addresses: self.addresses.clone(), waited: self.timeout });
             }
         }
-        Ok(self.sender.send(topic, msg)?)
-    }
-
-    /// Returns when all that was `sent` has left the process. How the sending ended is what counts first.
-    pub(crate) fn close(self, sent: Result<(), Failure>) -> Result<(), Failure> {
-        let left = self.sender.close(self.timeout);
-        sent.and(left.map_err(Failure::from))
+        Ok(self.sender.send(&topic, msg)?)
     }
 }

@@ -10,7 +10,7 @@ use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use crate::process::{Failure, log};
-use crate::relay::{Relay, RelayOptions};
+use crate::relay::{RelayOptions, with_relay};
 use meta::python::Value;
 
 /// The command's name.
@@ -26,7 +26,7 @@ const HELP: &str = r#"Examples:
 Exit codes:
   0    the message was handed to the relay
   1    --msg-id is missing, or something failed; the error says what
-  2    datagrepper answered with another status than 200; or wrong command line
+  2    datagrepper answered with another status than 200, or the message is too large; or wrong command line
   3    wrong configuration
   6    no relay took the message in time
   130  ended by Ctrl-C"#;
@@ -82,6 +82,17 @@ pub enum HistoryError {
         /// What is wrong with it.
         source: EnvelopeError,
     },
+    /// What came is more than a message can be.
+    #[error("{url} answered with more than {most} bytes; see hub.max_body_bytes")]
+    TooLarge {
+        /// What was asked.
+        url: String,
+        /// What was read at most.
+        most: u64,
+    },
+    /// It says nothing.
+    #[error("{0} answered with a message that has no `msg`")]
+    NoMsg(String),
     /// It is a message that the Python fedmsg, too, could not publish.
     #[error("its topic {0:?} names no service and no event, such as org.fedoraproject.prod.git.receive does")]
     Topic(String),
@@ -97,18 +108,18 @@ pub fn run(options: &Cli) -> Result<(), Failure> {
     let quoted = Value::text(id).repr();
     report(&format!("Retrieving {quoted}"))?;
     let url = format!("{}/id", options.datagrepper_url);
-    let answer = fetch(&url, id, options.relay.timeout)?;
-    let envelope =
-        Envelope::parse(&answer).map_err(|source| HistoryError::NoMessage { url: url.clone(), source })?;
-    let topic = envelope.topic().unwrap_or_default();
-    let (modname, event) = parts(&topic).ok_or_else(|| HistoryError::Topic(topic.clone().into_owned()))?;
-
-    report(&format!("Broadcasting {quoted}"))?;
-    let mut relay = Relay::open(NAME, &options.relay, SERVICE)?;
-    let topic = relay.topic(modname, event);
-    // The envelope has looked at it.
-    let sent = relay.send(&topic, std::str::from_utf8(envelope.msg_raw()).unwrap_or_default());
-    relay.close(sent)?;
+    with_relay(NAME, &options.relay, SERVICE, |relay| {
+        // Datagrepper adds to a message, and spaces it out.
+        let most = (relay.max_body_bytes as u64).saturating_mul(2);
+        let answer = fetch(&url, id, options.relay.timeout, most)?;
+        let envelope = Envelope::parse(&answer)
+            .map_err(|source| HistoryError::NoMessage { url: url.clone(), source })?;
+        let topic = envelope.topic().unwrap_or_default();
+        let (modname, event) = parts(&topic).ok_or_else(|| HistoryError::Topic(topic.to_string()))?;
+        let msg = envelope.said().ok_or_else(|| HistoryError::NoMsg(url.clone()))?;
+        report(&format!("Broadcasting {quoted}"))?;
+        relay.send(modname, event, msg)
+    })?;
     report("OK.")
 }
 
@@ -117,7 +128,7 @@ fn parts(topic: &str) -> Option<(&str, &str)> {
     topic.splitn(4, '.').nth(3)?.split_once('.')
 }
 
-fn fetch(url: &str, id: &str, timeout: Duration) -> Result<Vec<u8>, HistoryError> {
+fn fetch(url: &str, id: &str, timeout: Duration, most: u64) -> Result<Vec<u8>, HistoryError> {
     let tls =
         TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
     let agent: Agent = Agent::config_builder()
@@ -126,10 +137,13 @@ fn fetch(url: &str, id: &str, timeout: Duration) -> Result<Vec<u8>, HistoryError
         .http_status_as_error(false)
         .build()
         .into();
-    let unreachable = |source| HistoryError::Unreachable { url: url.to_owned(), source: Box::new(source) };
-    let mut response = agent.get(url).query("id", id).call().map_err(unreachable)?;
+    let failed = |source| match source {
+        ureq::Error::BodyExceedsLimit(_) => HistoryError::TooLarge { url: url.to_owned(), most },
+        source => HistoryError::Unreachable { url: url.to_owned(), source: Box::new(source) },
+    };
+    let mut response = agent.get(url).query("id", id).call().map_err(failed)?;
     match response.status().as_u16() {
-        200 => response.body_mut().read_to_vec().map_err(unreachable),
+        200 => response.body_mut().with_config().limit(most).read_to_vec().map_err(failed),
         status => Err(HistoryError::Refused { id: Value::text(id).repr(), status }),
     }
 }

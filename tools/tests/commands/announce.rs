@@ -35,3 +35,12 @@ fn without_a_relay_it_says_so_when_the_time_is_up() {
     let stderr = Bus::new().run(ANNOUNCE, &["--timeout", "10ms"], b"x").failed_with(6);
     assert!(stderr.contains("no relay at ipc://"), "{stderr}");
 }
+
+#[test]
+fn what_every_hub_would_drop_is_refused_with_its_size() {
+    let bus = Bus::new();
+    let _relay = bus.relay();
+    let stderr = bus.run(ANNOUNCE, &["--set", "hub.max_body_bytes=1000"], &[b'x'; 1000]).failed_with(2);
+    assert!(stderr.contains("too large: 1") && stderr.contains("hub.max_body_bytes allows 1000"), "{stderr}");
+    bus.run(ANNOUNCE, &["--set", "hub.max_body_bytes=2000"], &[b'x'; 1000]).quietly();
+}

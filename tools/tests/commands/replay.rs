@@ -24,11 +24,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlparse(self.path)
         ids = urllib.parse.parse_qs(url.query).get('id')
-        found = url.path == '/datagrepper/id' and ids in (['2014-a b&c'], ['garbage'])
+        found = url.path == '/datagrepper/id' and ids in (['2014-a b&c'], ['garbage'], ['empty'])
         self.send_response(200 if found else 404)
         self.end_headers()
         if found:
-            self.wfile.write(open('kept.json', 'rb').read() if ids[0] != 'garbage' else b'<html>')
+            other = {'garbage': b'<html>', 'empty': b'{\"topic\": \"org.fedoraproject.prod.git.receive\"}'}
+            self.wfile.write(other.get(ids[0]) or open('kept.json', 'rb').read())
     def log_message(self, *args):
         pass
 server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
@@ -90,4 +91,20 @@ fn without_an_id_a_server_or_a_message_it_is_exit_code_1() {
     drop(datagrepper);
     let stderr = bus.run(REPLAY, &["--msg-id", "x", "--datagrepper-url", &url], b"").failed_with(1);
     assert!(stderr.contains("look at --datagrepper-url"), "{stderr}");
+}
+
+#[test]
+fn an_answer_that_says_nothing_or_too_much_is_not_published() {
+    let bus = Bus::new();
+    let relay = bus.relay();
+    let datagrepper = Datagrepper::serve(bus.path());
+    let replay = |arguments: &[&str]| {
+        bus.run(REPLAY, &[&["--datagrepper-url", &datagrepper.url], arguments].concat(), b"")
+    };
+    let stderr = replay(&["--msg-id", "empty"]).failed_with(1);
+    assert!(stderr.contains("answered with a message that has no `msg`"), "{stderr}");
+    let stderr = replay(&["--msg-id", "2014-a b&c", "--set", "hub.max_body_bytes=100"]).failed_with(2);
+    assert!(stderr.contains("answered with more than 200 bytes; see hub.max_body_bytes"), "{stderr}");
+    replay(&["--msg-id", "2014-a b&c"]).quietly();
+    assert!(relay.receive().1.contains("sn\\u00f6wman"));
 }

@@ -19,8 +19,9 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// As many results are kept, more than the hub can have waiting. A message that is purged never asks for its own.
 const MOST_RESULTS: usize = 100_000;
 
-/// While a run is under way, messages ask no more often whether it has ended.
-const SELDOM: Duration = Duration::from_secs(1);
+/// While a run is under way, messages ask whether it has ended: the longer it takes, the less often.
+const SOON: Duration = Duration::from_secs(1);
+const SELDOM: Duration = Duration::from_secs(60);
 
 /// The progress of rules, by name: all workers share it.
 static SHARED: Mutex<BTreeMap<String, Weak<Mutex<Progress>>>> = Mutex::new(BTreeMap::new());
@@ -41,7 +42,8 @@ pub(crate) struct Progress {
     /// By their offsets, so that they are run for in order.
     waiting: BTreeMap<u64, Waiting>,
     bytes: usize,
-    /// Since when the first of them has been waiting here, or since the last run ended if that was later.
+    /// When the first of them began to wait here, or when the last run ended if that was later; while a run is under way,
+    /// when that began.
     since: Option<Instant>,
     /// What is being run for.
     under_way: BTreeSet<u64>,
@@ -108,22 +110,24 @@ impl Progress {
         }
         if !self.under_way.is_empty() {
             self.expect(message);
-            return Err(Standing::Waits(wait_for.max(SELDOM)));
+            return Err(Standing::Waits(self.elapsed().clamp(SOON, SELDOM)));
         }
         self.add(message);
-        let left = self.since.map_or(wait_for, |since| wait_for.saturating_sub(since.elapsed()));
+        let left = wait_for.saturating_sub(self.elapsed());
         if !left.is_zero() && self.bytes < MOST_BYTES {
             return Err(Standing::Waits(left));
         }
-        (self.bytes, self.since) = (0, None);
+        (self.bytes, self.since) = (0, Some(Instant::now()));
         self.under_way.extend(self.waiting.keys());
         Ok(take(&mut self.waiting))
     }
 
+    fn elapsed(&self) -> Duration {
+        self.since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
     fn add(&mut self, message: &Message<'_>) {
-        if self.under_way.is_empty() {
-            self.since.get_or_insert_with(Instant::now);
-        }
+        self.since.get_or_insert_with(Instant::now);
         self.waiting.entry(message.offset()).or_insert_with(|| {
             self.bytes += message.body().len();
             owned(message)

@@ -9,79 +9,57 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use e2e::{
-    Answered, DEADLINE, Disk, Frames, Http, Hub, HubBuilder, Process, Recorder, Scratch, Signal,
-    TestPublisher, free_ports, workspace,
+    Answered, Bus, DEADLINE, Disk, Frames, Http, Hub, HubBuilder, Process, Scratch, Signal, TestPublisher,
+    free_ports, workspace,
 };
 use serde_json::{Value, json};
 
-/// A hub that can be asked, with what it needs.
-struct Bus {
-    scratch: Scratch,
-    publisher: TestPublisher,
-    recorder: Recorder,
+fn http(bus: &Bus) -> Http {
+    Http::Unix(bus.scratch.join("http.sock"))
 }
 
-impl Bus {
-    fn new() -> Self {
-        let scratch = Scratch::new();
-        let recorder = Recorder::listen(&scratch, "recorder");
-        Self { scratch, publisher: TestPublisher::default(), recorder }
-    }
+/// A hub that is asked at a socket in the scratch folder.
+fn asked(bus: &Bus) -> HubBuilder<'_> {
+    let listen = format!("http.listen=unix:{}", bus.scratch.join("http.sock").display());
+    bus.hub().arguments(&["--set", &listen])
+}
 
-    fn http(&self) -> Http {
-        Http::Unix(self.scratch.join("http.sock"))
-    }
-
-    /// A hub that is asked at a socket in the scratch folder.
-    fn hub(&self) -> HubBuilder<'_> {
-        let listen = format!("http.listen=unix:{}", self.scratch.join("http.sock").display());
-        Hub::builder(&self.scratch).subscribed_to(&self.publisher).arguments(&["--set", &listen])
-    }
-
-    fn publish(&mut self, count: usize) {
-        self.publisher.wait_for_subscriber("t");
-        for _ in 0..count {
-            self.publisher.publish("t", "{}");
+/// Asks until the answer is as it should become.
+fn until(bus: &Bus, path: &str, is_right: impl Fn(&Answered) -> bool) -> Answered {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let answer = http(bus).get(path);
+        if is_right(&answer) {
+            return answer;
         }
+        assert!(Instant::now() < deadline, "{path} does not become right: {answer:?}");
     }
+}
 
-    /// Asks until the answer is as it should become.
-    fn until(&self, path: &str, is_right: impl Fn(&Answered) -> bool) -> Answered {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let answer = self.http().get(path);
-            if is_right(&answer) {
-                return answer;
-            }
-            assert!(Instant::now() < deadline, "{path} does not become right: {answer:?}");
-        }
-    }
-
-    /// Waits until the hub is not ready for this reason alone.
-    fn until_unready(&self, kind: &str) -> Value {
-        let answer = self.until("/ready", |answer| answer.code == 503);
-        let problem = answer.json()["problems"][0].take();
-        assert_eq!((&problem["kind"], &problem["severity"]), (&kind.into(), &"unready".into()), "{answer:?}");
-        problem
-    }
+/// Waits until the hub is not ready for this reason alone.
+fn until_unready(bus: &Bus, kind: &str) -> Value {
+    let answer = until(bus, "/ready", |answer| answer.code == 503);
+    let problem = answer.json()["problems"][0].take();
+    assert_eq!((&problem["kind"], &problem["severity"]), (&kind.into(), &"unready".into()), "{answer:?}");
+    problem
 }
 
 #[test]
 fn a_hub_that_is_well_says_so_and_tells_its_numbers() {
-    let mut bus = Bus::new();
-    let mut hub = bus.hub().recorder(&bus.recorder).start();
-    bus.publish(100);
+    let mut bus = Bus::default();
+    let mut hub = asked(&bus).recorder(&bus.recorder).start();
+    bus.publish("t", 0..100);
     bus.publisher.send("t", b"no JSON");
     bus.recorder.wait_for(100);
-    assert_eq!(bus.http().get("/live").json()["live"], true);
-    let ready = bus.until("/ready", |answer| answer.code == 200).json();
+    assert_eq!(http(&bus).get("/live").json()["live"], true);
+    let ready = until(&bus, "/ready", |answer| answer.code == 200).json();
     assert_eq!((&ready["ready"], &ready["problems"]), (&true.into(), &Value::Array(vec![])));
     let has_all = |status: &Value| {
         status["intake"]["messages"] == 101
             && status["consumers"][0]["lag"] == 0
             && status["consumers"][0]["handled"] == 100
     };
-    let status = bus.until("/status", |answer| has_all(&answer.json())).json();
+    let status = until(&bus, "/status", |answer| has_all(&answer.json())).json();
     assert_eq!(status["intake"]["rejected"]["body"], 1);
     let consumer = &status["consumers"][0];
     assert_eq!((&consumer["name"], &consumer["state"]), (&"recorder".into(), &"running".into()));
@@ -91,20 +69,20 @@ fn a_hub_that_is_well_says_so_and_tells_its_numbers() {
     assert_eq!((&endpoint["messages"], &endpoint["rejected"]["body"]), (&101.into(), &1.into()));
     assert_eq!(endpoint["bytes"], status["intake"]["bytes"]);
     assert_eq!(status["hub"]["pid"], hub.process.id());
-    assert!(bus.http().get("/").body.contains("/metrics"));
-    assert_eq!(bus.http().get("/nothing").code, 404);
+    assert!(http(&bus).get("/").body.contains("/metrics"));
+    assert_eq!(http(&bus).get("/nothing").code, 404);
     assert_eq!(hub.stop().code(), Some(0));
 }
 
 #[test]
 fn metrics_pass_prometheus_own_check_and_are_those_of_the_reference() {
-    let mut bus = Bus::new();
-    let _hub = bus.hub().recorder(&bus.recorder).config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
-    bus.publish(100);
+    let mut bus = Bus::default();
+    let _hub = asked(&bus).recorder(&bus.recorder).config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
+    bus.publish("t", 0..100);
     bus.publisher.send("t", b"no JSON");
     bus.recorder.wait_for(100);
     let handled = "fedmsg_hub_consumer_handled_messages_total{consumer=\"recorder\"} 100\n";
-    let text = bus.until("/metrics", |answer| answer.body.contains(handled));
+    let text = until(&bus, "/metrics", |answer| answer.body.contains(handled));
     assert!(text.head.contains("text/plain; version=0.0.4"), "{}", text.head);
     for line in [
         "fedmsg_hub_received_messages_total 101\n",
@@ -119,7 +97,7 @@ fn metrics_pass_prometheus_own_check_and_are_those_of_the_reference() {
     assert_eq!(promtool(&text.body), "");
 
     let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1\r\n";
-    let open = bus.http().ask("GET", "/metrics", accept, "");
+    let open = http(&bus).ask("GET", "/metrics", accept, "");
     assert!(open.head.contains("application/openmetrics-text"), "{}", open.head);
     assert!(open.body.ends_with("# EOF\n") && open.body.contains(handled));
 
@@ -180,8 +158,8 @@ fn promtool(metrics: &str) -> String {
 
 #[test]
 fn what_a_plugin_counts_is_told_by_its_names_and_bad_names_are_one() {
-    let mut bus = Bus::new();
-    let hub = bus.hub().plugin("misbehaving").config("misbehaving.counts_anything.enabled = true").start();
+    let mut bus = Bus::default();
+    let hub = asked(&bus).plugin("misbehaving").config("misbehaving.counts_anything.enabled = true").start();
     bus.publisher.wait_for_subscriber("t");
     for counts in [r#"{"lines_left_out": 0}"#, r#"{"lines_left_out": 40, "No name": 3}"#] {
         bus.publisher.publish("t", counts);
@@ -190,10 +168,10 @@ fn what_a_plugin_counts_is_told_by_its_names_and_bad_names_are_one() {
     let counted = |name: &str, n: u64| {
         format!("fedmsg_hub_consumer_counted_total{{consumer=\"counts-anything\",name=\"{name}\"}} {n}\n")
     };
-    let text = bus.until("/metrics", |answer| answer.body.contains(&counted("lines_left_out", 42)));
+    let text = until(&bus, "/metrics", |answer| answer.body.contains(&counted("lines_left_out", 42)));
     assert!(text.body.contains(&counted("other", 3)), "{}", text.body);
     assert_eq!(promtool(&text.body), "");
-    let status = bus.http().get("/status").json();
+    let status = http(&bus).get("/status").json();
     assert_eq!(status["consumers"][0]["counted"], json!({"lines_left_out": 42, "other": 3}));
     let said = hub.log().wait_for("counts under a name that is none");
     assert!(said.contains("No name") && said.contains("counts-anything"), "{said}");
@@ -201,14 +179,14 @@ fn what_a_plugin_counts_is_told_by_its_names_and_bad_names_are_one() {
 
 #[test]
 fn prometheus_scrapes_the_hub() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let listen = ["--set", "http.listen=127.0.0.1:0"];
     let hub =
         Hub::builder(&bus.scratch).subscribed_to(&bus.publisher).recorder(&bus.recorder).arguments(&listen);
     let hub = hub.start();
     let line = hub.log().wait_for("serving health and metrics");
     let address = line.split("listen=").nth(1).unwrap();
-    bus.publish(7);
+    bus.publish("t", 0..7);
     bus.recorder.wait_for(7);
     let config = format!(
         "global: {{scrape_interval: 1s}}\n\
@@ -238,10 +216,9 @@ fn prometheus_scrapes_the_hub() {
 
 #[test]
 fn a_consumer_that_does_not_come_back_is_seen_and_is_seen_to_come_back() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let block = bus.scratch.write("block", "");
-    let hub = bus
-        .hub()
+    let hub = asked(&bus)
         .plugin("misbehaving")
         .config("hub.stuck_after = \"100ms\"")
         .config(&format!(
@@ -249,51 +226,54 @@ fn a_consumer_that_does_not_come_back_is_seen_and_is_seen_to_come_back() {
             block.display()
         ))
         .start();
-    assert_eq!(bus.until("/ready", |answer| answer.json()["problems"] == Value::Array(vec![])).code, 200);
-    bus.publish(1);
-    let problem = bus.until_unready("consumer_stuck");
+    assert_eq!(until(&bus, "/ready", |answer| answer.json()["problems"] == Value::Array(vec![])).code, 200);
+    bus.publish("t", 0..1);
+    let problem = until_unready(&bus, "consumer_stuck");
     assert_eq!(problem["about"], "blocks-in-consume");
-    assert_eq!(bus.http().get("/live").code, 503);
+    assert_eq!(http(&bus).get("/live").code, 503);
     hub.log().wait_for("consumer blocks-in-consume has not come back from a message");
     std::fs::remove_file(block).unwrap();
-    bus.until("/ready", |answer| answer.code == 200);
-    assert_eq!(bus.http().get("/live").code, 200);
+    until(&bus, "/ready", |answer| answer.code == 200);
+    assert_eq!(http(&bus).get("/live").code, 200);
     hub.log().wait_for("that is over problem=\"consumer_stuck\"");
 }
 
 #[test]
 fn a_consumer_that_has_ended_makes_the_hub_unready() {
-    let mut bus = Bus::new();
-    let _hub = bus
-        .hub()
+    let mut bus = Bus::default();
+    let _hub = asked(&bus)
         .recorder(&bus.recorder)
         .plugin("misbehaving")
         .config("misbehaving.stops_itself.enabled = true")
         .start();
-    bus.publish(1);
-    assert_eq!(bus.until_unready("consumer_ended")["about"], "stops-itself");
+    bus.publish("t", 0..1);
+    assert_eq!(until_unready(&bus, "consumer_ended")["about"], "stops-itself");
     // The other goes on.
-    bus.publish(1);
+    bus.publish("t", 0..1);
     bus.recorder.wait_for(2);
 }
 
 #[test]
 fn an_endpoint_that_is_down_is_a_warning_unless_it_is_required() {
-    let bus = Bus::new();
+    let bus = Bus::default();
     let down = "endpoints.down = \"tcp://127.0.0.1:1\"";
-    let hub = bus.hub().config(down).recorder(&bus.recorder).start();
+    let hub = asked(&bus).config(down).recorder(&bus.recorder).start();
     let is_down = |answer: &Answered| {
         let problem = &answer.json()["problems"][0];
         problem["kind"] == "endpoint_down"
             && problem["message"].as_str().unwrap().contains("tcp://127.0.0.1:1: nothing answers there")
     };
-    let answer = bus.until("/ready", is_down);
-    assert_eq!((answer.code, &answer.json()["problems"][0]["severity"]), (200, &"warning".into()));
+    // Until the other is connected, all are down.
+    let answer = until(&bus, "/ready", |answer| is_down(answer) && answer.code == 200);
+    assert_eq!(answer.json()["problems"][0]["severity"], "warning");
     drop(hub);
-    let _hub =
-        bus.hub().config(down).config("hub.required_endpoints = [\"down\"]").recorder(&bus.recorder).start();
-    bus.until("/ready", |answer| is_down(answer) && answer.code == 503);
-    let addresses = bus.until("/status", |answer| {
+    let _hub = asked(&bus)
+        .config(down)
+        .config("hub.required_endpoints = [\"down\"]")
+        .recorder(&bus.recorder)
+        .start();
+    until(&bus, "/ready", |answer| is_down(answer) && answer.code == 503);
+    let addresses = until(&bus, "/status", |answer| {
         answer.json()["endpoints"][0]["addresses"][0]["attempts"].as_u64().unwrap() > 1
     });
     assert_eq!(addresses.json()["endpoints"][0]["addresses"][0]["state"], "down");
@@ -301,33 +281,32 @@ fn an_endpoint_that_is_down_is_a_warning_unless_it_is_required() {
 
 #[test]
 fn an_endpoint_that_is_connected_and_silent_is_a_warning() {
-    let bus = Bus::new();
-    let hub = bus.hub().recorder(&bus.recorder).config("hub.silent_after = \"10ms\"").start();
-    let answer = bus.until("/ready", |answer| answer.json()["problems"][0]["kind"] == "endpoint_silent");
+    let bus = Bus::default();
+    let hub = asked(&bus).recorder(&bus.recorder).config("hub.silent_after = \"10ms\"").start();
+    let answer = until(&bus, "/ready", |answer| answer.json()["problems"][0]["kind"] == "endpoint_silent");
     assert_eq!((answer.code, &answer.json()["problems"][0]["about"]), (200, &"e".into()));
     hub.log().wait_for("endpoint e is connected, and nothing has come from it");
 }
 
 #[test]
 fn a_publisher_that_is_frozen_is_seen_though_its_connection_stands_and_is_seen_to_come_back() {
-    let bus = Bus::new();
+    let bus = Bus::default();
     let mut frozen = Frames::bind(&bus.scratch);
-    let hub = bus
-        .hub()
+    let hub = asked(&bus)
         .recorder(&bus.recorder)
         .config(&format!("zmq.heartbeat_ivl = \"500ms\"\nendpoints.python = \"{}\"", frozen.address()))
         .start();
     frozen.wait_for_subscriber();
     let python = |status: &Value| status["endpoints"][1].clone();
-    bus.until("/status", |answer| python(&answer.json())["connected"] == true);
+    until(&bus, "/status", |answer| python(&answer.json())["connected"] == true);
     frozen.signal(Signal::STOP);
-    let status = bus.until("/status", |answer| python(&answer.json())["connected"] == false);
+    let status = until(&bus, "/status", |answer| python(&answer.json())["connected"] == false);
     assert_eq!(python(&status.json())["addresses"][0]["state"], "unresponsive");
-    let problem = bus.until("/ready", |answer| !answer.json()["problems"][0].is_null()).json();
+    let problem = until(&bus, "/ready", |answer| !answer.json()["problems"][0].is_null()).json();
     let problem = &problem["problems"][0];
     assert_eq!((&problem["kind"], &problem["about"]), (&"endpoint_down".into(), &"python".into()));
     assert!(problem["message"].as_str().unwrap().contains("connected, but who is there does not answer"));
-    bus.until("/metrics", |answer| {
+    until(&bus, "/metrics", |answer| {
         answer.body.contains("fedmsg_hub_endpoint_connected{endpoint=\"python\"} 0.0\n")
     });
     hub.log().wait_for("connected, but who is there does not answer: is its process frozen? endpoint=python");
@@ -335,18 +314,17 @@ fn a_publisher_that_is_frozen_is_seen_though_its_connection_stands_and_is_seen_t
     frozen.signal(Signal::CONT);
     hub.log().wait_for("answers again endpoint=python");
     bus.recorder.wait_for(1);
-    let status = bus.until("/status", |answer| python(&answer.json())["connected"] == true).json();
+    let status = until(&bus, "/status", |answer| python(&answer.json())["connected"] == true).json();
     let address = &python(&status)["addresses"][0];
     assert_eq!((&address["connects"], &address["disconnects"]), (&1.into(), &0.into()), "{address}");
 }
 
 #[test]
 fn a_full_disk_makes_the_hub_unready_until_there_is_room() {
-    let mut bus = Bus::new();
-    let Some(disk) = Disk::small(&bus.hub().state_dir(), "size=1m,mode=700") else { return };
+    let mut bus = Bus::default();
+    let Some(disk) = Disk::small(&asked(&bus).state_dir(), "size=1m,mode=700") else { return };
     let free = bus.scratch.join("free");
-    let hub = bus
-        .hub()
+    let hub = asked(&bus)
         .plugin("recorder")
         .config("journal.segment_bytes = 65536\njournal.memory_bytes = 65536\njournal.max_bytes = 65536")
         .config(&format!(
@@ -355,14 +333,14 @@ fn a_full_disk_makes_the_hub_unready_until_there_is_room() {
             free.display()
         ))
         .start();
-    bus.publish(6000);
-    let problem = bus.until_unready("journal");
+    bus.publish("t", 0..6000);
+    let problem = until_unready(&bus, "journal");
     assert!(problem["message"].as_str().unwrap().contains("no room to write"), "{problem}");
     // To wait for the disk is no reason to be started anew.
-    assert_eq!(bus.http().get("/live").code, 200);
+    assert_eq!(http(&bus).get("/live").code, 200);
     hub.log().wait_for("the hub cannot go on as it should");
     disk.remount("size=50m");
-    bus.until("/ready", |answer| answer.code == 200);
+    until(&bus, "/ready", |answer| answer.code == 200);
     std::fs::write(free, "").unwrap();
     bus.recorder.wait_for(6000);
 }
@@ -384,41 +362,41 @@ fn a_second_hub_at_the_same_address_is_refused_with_a_mend() {
 
 #[test]
 fn a_socket_is_for_user_and_group_goes_with_its_hub_and_is_replaced_after_a_kill() {
-    let bus = Bus::new();
+    let bus = Bus::default();
     let path = bus.scratch.join("http.sock");
-    let mut hub = bus.hub().start();
+    let mut hub = asked(&bus).start();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
     hub.process.signal(Signal::KILL);
     hub.process.wait();
     assert!(path.exists());
-    let mut hub = bus.hub().start();
-    assert_eq!(bus.http().get("/live").code, 200);
+    let mut hub = asked(&bus).start();
+    assert_eq!(http(&bus).get("/live").code, 200);
     assert_eq!(hub.stop().code(), Some(0));
     assert!(!path.exists());
 }
 
 #[test]
 fn the_level_of_the_log_is_told_and_set() {
-    let bus = Bus::new();
-    let mut hub = bus.hub().recorder(&bus.recorder).start();
-    assert_eq!(bus.http().get("/log").json()["level"], "info");
-    let refused = bus.http().ask("PUT", "/log", "", "hub=loud");
+    let bus = Bus::default();
+    let mut hub = asked(&bus).recorder(&bus.recorder).start();
+    assert_eq!(http(&bus).get("/log").json()["level"], "info");
+    let refused = http(&bus).ask("PUT", "/log", "", "hub=loud");
     assert_eq!(refused.code, 400);
     assert!(refused.json()["error"].as_str().unwrap().contains("`hub=loud` is not a filter"), "{refused:?}");
-    assert_eq!(bus.http().get("/log").json()["level"], "info");
-    assert_eq!(bus.http().ask("PUT", "/log", "", "info,hub=debug\n").code, 200);
-    assert_eq!(bus.http().get("/log").json()["level"], "info,hub=debug");
+    assert_eq!(http(&bus).get("/log").json()["level"], "info");
+    assert_eq!(http(&bus).ask("PUT", "/log", "", "info,hub=debug\n").code, 200);
+    assert_eq!(http(&bus).get("/log").json()["level"], "info,hub=debug");
     hub.stop();
     hub.log().wait_for("reads no further");
 }
 
 #[test]
 fn a_client_that_does_not_finish_is_told_so_and_none_keeps_its_place() {
-    let bus = Bus::new();
-    let _hub = bus.hub().start();
-    let mut unfinished = bus.http().connect();
+    let bus = Bus::default();
+    let _hub = asked(&bus).start();
+    let mut unfinished = http(&bus).connect();
     unfinished.write_all(b"PUT /log HTTP/1.1\r\nHost: hub\r\nContent-Length: 100\r\n\r\ninfo").unwrap();
-    let mut finished = bus.http().connect();
+    let mut finished = http(&bus).connect();
     finished.write_all(b"GET /live HTTP/1.1\r\nHost: hub\r\n\r\n").unwrap();
     for (mut stream, code) in [(unfinished, "408"), (finished, "200")] {
         let mut answer = String::new();
@@ -442,17 +420,17 @@ fn who_comes_by_tcp_may_look_and_change_nothing() {
 
 #[test]
 fn clients_that_are_silent_or_shout_hold_up_neither_messages_nor_for_long_other_clients() {
-    let mut bus = Bus::new();
-    let _hub = bus.hub().recorder(&bus.recorder).start();
-    let silent: Vec<_> = (0..100).map(|_| bus.http().connect()).collect();
+    let mut bus = Bus::default();
+    let _hub = asked(&bus).recorder(&bus.recorder).start();
+    let silent: Vec<_> = (0..100).map(|_| http(&bus).connect()).collect();
     for garbage in [&b"\0\xff\x16\x03 nothing that HTTP knows\r\n\r\n"[..], &[b'x'; 1 << 20]] {
         // It may be cut off while it is still shouting.
-        drop(bus.http().connect().write_all(garbage));
+        drop(http(&bus).connect().write_all(garbage));
     }
-    bus.publish(100);
+    bus.publish("t", 0..100);
     bus.recorder.wait_for(100);
-    assert_eq!(bus.http().get("/live").code, 200);
+    assert_eq!(http(&bus).get("/live").code, 200);
     drop(silent);
-    let large = bus.http().ask("PUT", "/log", "", &"x".repeat(10_000));
+    let large = http(&bus).ask("PUT", "/log", "", &"x".repeat(10_000));
     assert_eq!(large.code, 413, "{large:?}");
 }

@@ -9,9 +9,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use e2e::process::Finished;
-use e2e::{
-    DEADLINE, Hub, HubBuilder, Process, Recorder, Scratch, Signal, Terminal, TestPublisher, binary, workspace,
-};
+use e2e::{Bus, DEADLINE, Hub, HubBuilder, Process, Scratch, Signal, Terminal, binary, workspace};
 use serde_json::Value;
 
 /// `fedmsg-hub` with these arguments, on the state directory of the test's hub.
@@ -60,54 +58,29 @@ fn until(what: &str, mut ask: impl FnMut() -> bool) {
     }
 }
 
-/// A bus with one publisher and one recorder.
-struct Bus {
-    scratch: Scratch,
-    publisher: TestPublisher,
-    recorder: Recorder,
+const TOPIC: &str = "org.example.t";
+
+fn publish_poison(bus: &mut Bus) {
+    bus.publisher.wait_for_subscriber("org.example.poison");
+    bus.publisher.publish("org.example.poison", r#"{"answer": "retry"}"#);
 }
 
-impl Bus {
-    fn new() -> Self {
-        let scratch = Scratch::new();
-        let recorder = Recorder::listen(&scratch, "recorder");
-        Self { scratch, publisher: TestPublisher::default(), recorder }
-    }
-
-    fn hub(&self) -> HubBuilder<'_> {
-        Hub::builder(&self.scratch).subscribed_to(&self.publisher)
-    }
-
-    /// Publishes `{"n": N}` for each, after somebody has subscribed.
-    fn publish(&mut self, numbers: std::ops::Range<u64>) {
-        self.publisher.wait_for_subscriber("org.example.t");
-        for n in numbers {
-            self.publisher.publish("org.example.t", &format!("{{\"n\": {n}}}"));
-        }
-    }
-
-    fn publish_poison(&mut self) {
-        self.publisher.wait_for_subscriber("org.example.poison");
-        self.publisher.publish("org.example.poison", r#"{"answer": "retry"}"#);
-    }
-
-    /// A hub that has the plugin, with a consumer that fails at poison, as long as this file is there.
-    fn answering(&self, poison: &Path) -> HubBuilder<'_> {
-        self.hub().config(&format!(
-            "[answering]\nenabled = true\npath = \"{}\"\npoison = \"{}\"\nmax_attempts = 2\nretry_min = \"1ms\"",
-            self.recorder.path(),
-            poison.display()
-        ))
-    }
+/// A hub that has the plugin, with a consumer that fails at poison, as long as this file is there.
+fn answering<'b>(bus: &'b Bus, poison: &Path) -> HubBuilder<'b> {
+    bus.hub().config(&format!(
+        "[answering]\nenabled = true\npath = \"{}\"\npoison = \"{}\"\nmax_attempts = 2\nretry_min = \"1ms\"",
+        bus.recorder.path(),
+        poison.display()
+    ))
 }
 
 #[test]
 fn poison_is_shown_and_delivered_again_when_the_cause_is_gone() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let poison = bus.scratch.write("poison", "");
-    let _hub = bus.answering(&poison).plugin("recorder").start();
-    bus.publish_poison();
-    bus.publish(1..2);
+    let _hub = answering(&bus, &poison).plugin("recorder").start();
+    publish_poison(&mut bus);
+    bus.publish(TOPIC, 1..2);
     // It is behind the poison, and comes when that is out of the way.
     bus.recorder.wait_for(1);
     let scratch = &bus.scratch;
@@ -134,11 +107,11 @@ fn poison_is_shown_and_delivered_again_when_the_cause_is_gone() {
 
 #[test]
 fn poison_requeued_while_the_hub_is_stopped_is_delivered_at_its_start() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let poison = bus.scratch.write("poison", "");
-    let mut hub = bus.answering(&poison).plugin("recorder").start();
-    bus.publish_poison();
-    bus.publish(1..2);
+    let mut hub = answering(&bus, &poison).plugin("recorder").start();
+    publish_poison(&mut bus);
+    bus.publish(TOPIC, 1..2);
     bus.recorder.wait_for(1);
     hub.stop();
     fs::remove_file(&poison).unwrap();
@@ -147,17 +120,17 @@ fn poison_requeued_while_the_hub_is_stopped_is_delivered_at_its_start() {
     assert_eq!(ok(&bus.scratch, &["dlq", "requeue", "--all"]), "nothing to requeue");
     // The first hub's, in the way of the second.
     fs::remove_file(bus.scratch.join("hub.notify")).unwrap();
-    let _hub = bus.answering(&poison).start();
+    let _hub = answering(&bus, &poison).start();
     bus.recorder.wait_until("the poison", |record| record["topic"] == "org.example.poison");
 }
 
 #[test]
 fn a_purge_asks_on_a_terminal_and_refuses_to_where_there_is_none() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let poison = bus.scratch.write("poison", "");
-    let _hub = bus.answering(&poison).plugin("recorder").start();
-    bus.publish_poison();
-    bus.publish(1..2);
+    let _hub = answering(&bus, &poison).plugin("recorder").start();
+    publish_poison(&mut bus);
+    bus.publish(TOPIC, 1..2);
     bus.recorder.wait_for(1);
     let scratch = &bus.scratch;
     assert!(fails(scratch, 2, &["dlq", "purge", "--all"]).contains("--yes"));
@@ -175,9 +148,9 @@ fn a_purge_asks_on_a_terminal_and_refuses_to_where_there_is_none() {
 
 #[test]
 fn the_journal_is_shown_alike_while_the_hub_runs_and_after() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let mut hub = bus.hub().recorder(&bus.recorder).start();
-    bus.publish(0..30);
+    bus.publish(TOPIC, 0..30);
     bus.recorder.wait_for(30);
     let show = || {
         let commands: [&[&str]; 6] = [
@@ -214,14 +187,14 @@ fn the_journal_is_shown_alike_while_the_hub_runs_and_after() {
 
 #[test]
 fn who_follows_sees_what_comes_until_the_hub_stops() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let mut hub = bus.hub().recorder(&bus.recorder).start();
-    bus.publish(0..2);
+    bus.publish(TOPIC, 0..2);
     bus.recorder.wait_for(2);
     let follow = ["journal", "tail", "-n", "1", "--follow", "--json"];
     let mut tail = Process::start(&bus.scratch, "tail", &mut command(&bus.scratch, &follow));
     tail.stdout.wait_for(r#""offset":1,"#);
-    bus.publish(2..3);
+    bus.publish(TOPIC, 2..3);
     tail.stdout.wait_for(r#""offset":2,"#);
     hub.stop();
     assert_eq!(tail.wait().code(), Some(1));
@@ -231,9 +204,9 @@ fn who_follows_sees_what_comes_until_the_hub_stops() {
 
 #[test]
 fn history_is_delivered_again_marked_as_such() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let mut hub = bus.hub().recorder(&bus.recorder).start();
-    bus.publish(0..10);
+    bus.publish(TOPIC, 0..10);
     bus.recorder.wait_for(10);
     let replay = ["replay", "--consumer", "recorder", "--from", "2", "--to", "5"];
     assert_eq!(ok(&bus.scratch, &replay), "delivered 3, dead-lettered 0");
@@ -252,9 +225,9 @@ fn history_is_delivered_again_marked_as_such() {
 
 #[test]
 fn a_replay_names_the_messages_that_are_no_longer_there() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let mut hub = bus.hub().recorder(&bus.recorder).start();
-    bus.publish(0..10);
+    bus.publish(TOPIC, 0..10);
     bus.recorder.wait_for(10);
     hub.stop();
     let segment = Hub::builder(&bus.scratch).state_dir().join("messages");
@@ -272,10 +245,10 @@ fn a_replay_names_the_messages_that_are_no_longer_there() {
 
 #[test]
 fn a_replay_from_before_the_oldest_message_says_so() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let memory = "journal = { mode = \"memory\", memory_bytes = 65536 }";
     let _hub = bus.hub().config(memory).recorder(&bus.recorder).start();
-    bus.publish(0..2000);
+    bus.publish(TOPIC, 0..2000);
     bus.recorder.wait_for(2000);
     let replay = ["replay", "--consumer", "recorder", "--from", "0", "--to"];
     let done = run(&bus.scratch, &[&replay[..], &["10"]].concat());
@@ -285,7 +258,7 @@ fn a_replay_from_before_the_oldest_message_says_so() {
 
 #[test]
 fn a_replay_that_is_interrupted_says_how_to_go_on() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let fast = bus.scratch.write("fast", "");
     let config = format!(
         "recorder = {{ enabled = true, path = \"{}\", delay = \"1h\", until = \"{}\" }}",
@@ -293,7 +266,7 @@ fn a_replay_that_is_interrupted_says_how_to_go_on() {
         fast.display()
     );
     let mut hub = bus.hub().plugin("recorder").config(&config).start();
-    bus.publish(0..10);
+    bus.publish(TOPIC, 0..10);
     bus.recorder.wait_for(10);
     fs::remove_file(&fast).unwrap();
     let replay = ["replay", "--consumer", "recorder", "--from", "3"];
@@ -309,9 +282,9 @@ fn a_replay_that_is_interrupted_says_how_to_go_on() {
 
 #[test]
 fn a_consumer_is_forgotten_when_it_does_not_run() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let mut hub = bus.hub().recorder(&bus.recorder).start();
-    bus.publish(0..1);
+    bus.publish(TOPIC, 0..1);
     bus.recorder.wait_for(1);
     let scratch = &bus.scratch;
     assert!(fails(scratch, 1, &["consumer", "forget", "recorder", "--yes"]).contains("switch it off"));
@@ -328,9 +301,9 @@ fn a_consumer_is_forgotten_when_it_does_not_run() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let mut hub = bus.hub().recorder(&bus.recorder).start();
-    bus.publish(0..3000);
+    bus.publish(TOPIC, 0..3000);
     bus.recorder.wait_for(3000);
     let head = |when: &str| {
         let export = command(&bus.scratch, &["journal", "export"]);
@@ -381,7 +354,7 @@ fn a_hub_that_starts_is_waited_for_and_named_if_that_takes_long() {
 
 #[test]
 fn a_hub_that_is_suspended_is_not_waited_for() {
-    let bus = Bus::new();
+    let bus = Bus::default();
     let hub = bus.hub().recorder(&bus.recorder).start();
     hub.process.signal(Signal::STOP);
     let said = fails(&bus.scratch, 9, &["journal", "stats"]);
@@ -392,9 +365,9 @@ fn a_hub_that_is_suspended_is_not_waited_for() {
 
 #[test]
 fn a_journal_in_memory_is_shown_by_the_hub_that_has_it() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let mut hub = bus.hub().config("journal.mode = \"memory\"").recorder(&bus.recorder).start();
-    bus.publish(0..5);
+    bus.publish(TOPIC, 0..5);
     bus.recorder.wait_for(5);
     let stats = ok(&bus.scratch, &["journal", "stats"]);
     assert!(stats.contains("memory") && stats.contains("5 (offsets 0 to 4)"), "{stats}");
@@ -449,7 +422,7 @@ fn every_command_in_the_guide_and_in_the_help_is_one() {
 
 #[test]
 fn nobody_but_its_user_and_root_talks_to_a_hub() {
-    let bus = Bus::new();
+    let bus = Bus::default();
     let _hub = bus.hub().recorder(&bus.recorder).start();
     if !rustix::process::geteuid().is_root() {
         // Only root can try as somebody else.

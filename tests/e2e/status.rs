@@ -6,10 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 use e2e::process::Finished;
-use e2e::{
-    DEADLINE, Hub, HubBuilder, Process, Recorder, Scratch, Signal, Terminal, TestPublisher, binary,
-    python_fedmsg,
-};
+use e2e::{Bus, DEADLINE, Hub, HubBuilder, Process, Scratch, Signal, Terminal, binary, python_fedmsg};
 use serde_json::{Value, json};
 
 /// `fedmsg-hub` with these arguments, on the state directory of the test's hub.
@@ -25,66 +22,45 @@ fn run(scratch: &Scratch, arguments: &[&str]) -> Finished {
     Process::run(scratch, "status", &mut command(scratch, arguments), "")
 }
 
-/// A hub with a recorder and a consumer that blocks while a file is there.
-struct Bus {
-    scratch: Scratch,
-    publisher: TestPublisher,
-    recorder: Recorder,
+/// A hub with a recorder.
+fn recorded(bus: &Bus) -> HubBuilder<'_> {
+    bus.hub().recorder(&bus.recorder)
 }
 
-impl Bus {
-    fn new() -> Self {
-        let scratch = Scratch::new();
-        let recorder = Recorder::listen(&scratch, "recorder");
-        Self { scratch, publisher: TestPublisher::default(), recorder }
-    }
+/// With a consumer that blocks while the file `block` is there, and is stuck at once.
+fn blocking(bus: &Bus) -> HubBuilder<'_> {
+    let block = bus.scratch.write("block", "");
+    recorded(bus).plugin("misbehaving").config("hub.stuck_after = \"100ms\"").config(&format!(
+        "misbehaving.blocks_in_consume = {{ enabled = true, file = \"{}\" }}",
+        block.display()
+    ))
+}
 
-    fn hub(&self) -> HubBuilder<'_> {
-        Hub::builder(&self.scratch).subscribed_to(&self.publisher).recorder(&self.recorder)
-    }
+fn monitoring(bus: &Bus) -> String {
+    format!("ipc://{}", bus.scratch.join("monitoring").display())
+}
 
-    /// With a consumer that blocks while the file `block` is there, and is stuck at once.
-    fn blocking(&self) -> HubBuilder<'_> {
-        let block = self.scratch.write("block", "");
-        self.hub().plugin("misbehaving").config("hub.stuck_after = \"100ms\"").config(&format!(
-            "misbehaving.blocks_in_consume = {{ enabled = true, file = \"{}\" }}",
-            block.display()
-        ))
-    }
+/// A hub that reports, after some messages.
+fn reporting(bus: &mut Bus) -> Hub {
+    let hub = recorded(bus).config(&format!("monitoring.socket = \"{}\"", monitoring(bus))).start();
+    bus.publish("t", 0..3);
+    bus.recorder.wait_for(3);
+    hub
+}
 
-    fn publish(&mut self, count: usize) {
-        self.publisher.wait_for_subscriber("t");
-        for _ in 0..count {
-            self.publisher.publish("t", "{}");
-        }
-    }
+/// Our fedmsg-check.
+fn check(bus: &Bus, arguments: &[&str]) -> Finished {
+    let mut command = Command::new(binary("fedmsg-check"));
+    command.args(arguments).args(["--timeout", "60"]).env("FEDMSG_CONFIG", "/dev/null");
+    command.arg("--set").arg(format!("monitoring.socket={}", monitoring(bus)));
+    Process::run(&bus.scratch, "check", &mut command, "")
+}
 
-    fn monitoring(&self) -> String {
-        format!("ipc://{}", self.scratch.join("monitoring").display())
-    }
-
-    /// A hub that reports, after some messages.
-    fn reporting(&mut self) -> Hub {
-        let hub = self.hub().config(&format!("monitoring.socket = \"{}\"", self.monitoring())).start();
-        self.publish(3);
-        self.recorder.wait_for(3);
-        hub
-    }
-
-    /// Our fedmsg-check.
-    fn check(&self, arguments: &[&str]) -> Finished {
-        let mut command = Command::new(binary("fedmsg-check"));
-        command.args(arguments).args(["--timeout", "60"]).env("FEDMSG_CONFIG", "/dev/null");
-        command.arg("--set").arg(format!("monitoring.socket={}", self.monitoring()));
-        Process::run(&self.scratch, "check", &mut command, "")
-    }
-
-    /// Python's.
-    fn python_check(&self, arguments: &[&str]) -> Finished {
-        let config = json!({"moksha.monitoring.socket": self.monitoring(), "endpoints": {}, "sign_messages": false, "validate_signatures": false});
-        let mut python = python_fedmsg(&self.scratch, "fedmsg-check", &config);
-        Process::run(&self.scratch, "python-check", python.args(["--timeout", "60"]).args(arguments), "")
-    }
+/// Python's.
+fn python_check(bus: &Bus, arguments: &[&str]) -> Finished {
+    let config = json!({"moksha.monitoring.socket": monitoring(bus), "endpoints": {}, "sign_messages": false, "validate_signatures": false});
+    let mut python = python_fedmsg(&bus.scratch, "fedmsg-check", &config);
+    Process::run(&bus.scratch, "python-check", python.args(["--timeout", "60"]).args(arguments), "")
 }
 
 /// The report that a check has printed behind a line of words.
@@ -96,11 +72,11 @@ fn report(check: &Finished) -> Value {
 
 #[test]
 fn the_table_of_a_hub_has_all_of_it_and_its_exit_code_says_whether_it_is_ready() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let none = run(&bus.scratch, &["status"]);
     assert_eq!(none.status.code(), Some(8), "{}", none.stderr);
     let counts = "misbehaving.counts_anything.enabled = true";
-    let hub = bus.blocking().config(counts).config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
+    let hub = blocking(&bus).config(counts).config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
     let well = run(&bus.scratch, &["status"]);
     assert_eq!((well.status.code(), well.stderr.as_str()), (Some(0), ""));
     assert!(well.stdout.starts_with("hub            running for "), "{}", well.stdout);
@@ -131,8 +107,8 @@ fn the_table_of_a_hub_has_all_of_it_and_its_exit_code_says_whether_it_is_ready()
 
 #[test]
 fn the_level_of_the_log_is_set_by_the_control_socket() {
-    let bus = Bus::new();
-    let mut hub = bus.hub().start();
+    let bus = Bus::default();
+    let mut hub = recorded(&bus).start();
     assert_eq!(run(&bus.scratch, &["log-level"]).stdout, "info");
     assert_eq!(run(&bus.scratch, &["log-level", "info,hub=debug"]).stdout, "info,hub=debug");
     // An empty one, or a word that is no level, would silence the log.
@@ -148,7 +124,7 @@ fn the_level_of_the_log_is_set_by_the_control_socket() {
 
 #[test]
 fn a_running_hub_is_reached_though_its_configuration_is_broken_by_now() {
-    let bus = Bus::new();
+    let bus = Bus::default();
     let broken = bus.scratch.write("broken.toml", "broken = [");
     let ask = |arguments: &[&str]| {
         Process::run(
@@ -159,7 +135,7 @@ fn a_running_hub_is_reached_though_its_configuration_is_broken_by_now() {
         )
     };
     assert_eq!(ask(&["status"]).status.code(), Some(3));
-    let _hub = bus.hub().start();
+    let _hub = recorded(&bus).start();
     let status = ask(&["status"]);
     assert_eq!(status.status.code(), Some(0), "{}", status.stderr);
     assert!(
@@ -172,9 +148,9 @@ fn a_running_hub_is_reached_though_its_configuration_is_broken_by_now() {
 
 #[test]
 fn the_live_view_of_a_hub_that_does_not_answer_says_so_and_leaves_out_what_does_not_fit() {
-    let bus = Bus::new();
+    let bus = Bus::default();
     let down = (0..7).map(|n| format!("endpoints.down{n} = \"tcp://127.0.0.1:1\"\n")).collect::<String>();
-    let hub = bus.hub().config(&down).start();
+    let hub = recorded(&bus).config(&down).start();
     let mut terminal = Terminal::start(&mut command(&bus.scratch, &["top"]));
     terminal.wait_for("and 3 more: fedmsg-hub status");
     hub.process.signal(Signal::STOP);
@@ -186,13 +162,13 @@ fn the_live_view_of_a_hub_that_does_not_answer_says_so_and_leaves_out_what_does_
 
 #[test]
 fn pythons_fedmsg_check_reads_the_hub_and_takes_nothing_away() {
-    let mut bus = Bus::new();
-    let _hub = bus.reporting();
+    let mut bus = Bus::default();
+    let _hub = reporting(&mut bus);
     let mode = std::fs::metadata(bus.scratch.join("monitoring")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660);
     // Several in turn see the same counts.
     for _ in 0..2 {
-        let checked = bus.python_check(&["-c", "recorder", "-p", "MonitoringProducer"]);
+        let checked = python_check(&bus, &["-c", "recorder", "-p", "MonitoringProducer"]);
         assert!(checked.stdout.starts_with("All consumers and producers are active!"), "{}", checked.stderr);
         let report = report(&checked);
         let consumer = &report["consumers"][0];
@@ -200,17 +176,17 @@ fn pythons_fedmsg_check_reads_the_hub_and_takes_nothing_away() {
         assert_eq!((&consumer["backlog"], &consumer["exceptions"]), (&json!(0), &json!(0)));
         assert_eq!((&consumer["topic"], &consumer["initialized"]), (&json!(["*"]), &json!(true)));
     }
-    let missing = bus.python_check(&["-c", "nobody"]);
+    let missing = python_check(&bus, &["-c", "nobody"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(missing.stderr.contains("\"nobody\" is not active!"), "{}", missing.stderr);
 }
 
 #[test]
 fn our_fedmsg_check_says_what_pythons_says() {
-    let mut bus = Bus::new();
-    let _hub = bus.reporting();
+    let mut bus = Bus::default();
+    let _hub = reporting(&mut bus);
     for arguments in [&["-c", "recorder"][..], &[], &["--consumer", "nobody", "--producer", "recorder"]] {
-        let (ours, pythons) = (bus.check(arguments), bus.python_check(arguments));
+        let (ours, pythons) = (check(&bus, arguments), python_check(&bus, arguments));
         assert_eq!(ours.status.code(), pythons.status.code(), "{arguments:?}: {}", ours.stderr);
         if ours.status.success() {
             assert_eq!(ours.stdout.lines().next(), pythons.stdout.lines().next());
@@ -227,14 +203,14 @@ fn our_fedmsg_check_says_what_pythons_says() {
 
 #[test]
 fn our_fedmsg_check_speaks_to_nagios() {
-    let mut bus = Bus::new();
-    let hub = bus.reporting();
-    let well = bus.check(&["--nagios", "--warning", "10"]);
+    let mut bus = Bus::default();
+    let hub = reporting(&mut bus);
+    let well = check(&bus, &["--nagios", "--warning", "10"]);
     assert_eq!(well.status.code(), Some(0), "{}", well.stdout);
     let line = "FEDMSG OK - 1 consumers are active | 'recorder_backlog'=0;10;;0 'recorder_in'=3c 'recorder_out'=3c \
                 'recorder_exceptions'=0c";
     assert_eq!(well.stdout, line);
-    let missing = bus.check(&["--nagios", "-c", "nobody"]);
+    let missing = check(&bus, &["--nagios", "-c", "nobody"]);
     assert_eq!(
         (missing.status.code(), missing.stdout.as_str()),
         (Some(2), "FEDMSG CRITICAL - nobody is not active")
@@ -242,7 +218,7 @@ fn our_fedmsg_check_speaks_to_nagios() {
     drop(hub);
     let mut gone = Command::new(binary("fedmsg-check"));
     gone.args(["--nagios", "--timeout", "1"]).env("FEDMSG_CONFIG", "/dev/null");
-    gone.arg("--set").arg(format!("monitoring.socket={}", bus.monitoring()));
+    gone.arg("--set").arg(format!("monitoring.socket={}", monitoring(&bus)));
     let gone = Process::run(&bus.scratch, "check", &mut gone, "");
     assert_eq!(gone.status.code(), Some(2));
     assert!(gone.stdout.starts_with("FEDMSG CRITICAL - no hub has reported at ipc://"), "{}", gone.stdout);
@@ -281,10 +257,10 @@ impl Manager {
 
 #[test]
 fn the_watchdog_is_fed_unless_a_consumer_hangs_and_the_service_manager_is_told_why() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let manager = Manager(UnixDatagram::bind(bus.scratch.join("notify")).unwrap());
     manager.0.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut command = bus.blocking().command();
+    let mut command = blocking(&bus).command();
     command.env("NOTIFY_SOCKET", bus.scratch.join("notify")).env("WATCHDOG_USEC", "400000");
     let _hub = Process::start(&bus.scratch, "hub", &mut command);
     manager.pings_until(|line| line == "READY=1");
@@ -293,7 +269,7 @@ fn the_watchdog_is_fed_unless_a_consumer_hangs_and_the_service_manager_is_told_w
     };
     manager.pings_until(well);
     manager.pings_until(|line| line == "WATCHDOG=1");
-    bus.publish(1);
+    bus.publish("t", 0..1);
     let stuck =
         |line: &str| line.starts_with("STATUS=NOT READY: consumer blocks-in-consume has not come back");
     manager.pings_until(stuck);
@@ -332,10 +308,10 @@ fn the_watchdog_is_fed_while_a_consumer_takes_as_long_as_it_said_it_may() {
 
 #[test]
 fn the_live_view_shows_the_hub_on_a_small_terminal_and_q_ends_it() {
-    let mut bus = Bus::new();
-    let hub = bus.hub().config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
+    let mut bus = Bus::default();
+    let hub = recorded(&bus).config("endpoints.down = \"tcp://127.0.0.1:1\"").start();
     // Before, because of a number that changes only the digits that differ are drawn.
-    bus.publish(12_345);
+    bus.publish("t", 0..12_345);
     bus.recorder.wait_for(12_345);
     let mut terminal = Terminal::start(&mut command(&bus.scratch, &["top"]));
     for text in ["ready", "CONSUMER", "recorder", "ENDPOINT", "down", "quits", "12,345"] {

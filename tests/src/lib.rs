@@ -14,6 +14,7 @@
 
 mod accepted;
 mod build;
+mod bus;
 mod clock;
 mod corpus;
 mod disk;
@@ -34,6 +35,7 @@ mod terminal;
 
 pub use accepted::{Accepted, Message};
 pub use build::{binary, library, workspace};
+pub use bus::Bus;
 pub use clock::WallClock;
 pub use corpus::{Numbered, bus_shaped_messages};
 pub use disk::Disk;

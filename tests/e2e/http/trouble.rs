@@ -10,24 +10,24 @@ fn until_refused(bus: &Bus, names: &str) -> Value {
         let problem = &answer.json()["problems"][0];
         problem["kind"] == "reload_failed" && problem["message"].as_str().unwrap().contains(names)
     };
-    let answer = bus.until("/ready", is_refused);
+    let answer = until(bus, "/ready", is_refused);
     assert_eq!(answer.code, 200, "it goes on: {answer:?}");
-    bus.http().get("/status").json()["hub"]["reloads"].take()
+    http(bus).get("/status").json()["hub"]["reloads"].take()
 }
 
 fn until_well(bus: &Bus) {
-    bus.until("/ready", |answer| answer.json()["problems"] == Value::Array(vec![]));
+    until(bus, "/ready", |answer| answer.json()["problems"] == Value::Array(vec![]));
 }
 
 #[test]
 fn a_torn_file_signals_in_a_row_and_a_plugin_that_has_gone() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let (next, plugin) = (bus.scratch.join("next.so"), bus.scratch.join("hub.plugins/misbehaving.so"));
     let install = || {
         std::fs::copy(library("misbehaving"), &next).unwrap();
         std::fs::rename(&next, &plugin).unwrap();
     };
-    let hub = bus.hub().recorder(&bus.recorder).config("misbehaving.talks.enabled = true");
+    let hub = asked(&bus).recorder(&bus.recorder).config("misbehaving.talks.enabled = true");
     install();
     let mut hub = hub.start();
     let place = bus.scratch.join("hub.toml");
@@ -35,27 +35,27 @@ fn a_torn_file_signals_in_a_row_and_a_plugin_that_has_gone() {
     std::fs::write(&place, &whole[..whole.len() - 3]).unwrap();
     assert_eq!(until_refused(&bus, "hub.toml:")["failed"], 1);
     hub.log().wait_for("not reloaded: ");
-    bus.publish(1);
+    bus.publish("t", 0..1);
     bus.recorder.wait_for(1);
 
     for _ in 0..100 {
         hub.process.signal(Signal::HUP);
     }
-    bus.until("/metrics", |answer| {
+    until(&bus, "/metrics", |answer| {
         let failed = answer.body.lines().find_map(|line| {
             line.strip_prefix("fedmsg_hub_reloads_total{result=\"failed\"} ")?.parse::<u64>().ok()
         });
         (2..=101).contains(&failed.unwrap())
     });
-    assert_eq!(bus.http().get("/live").code, 200);
+    assert_eq!(http(&bus).get("/live").code, 200);
     std::fs::write(&place, &whole).unwrap();
     until_well(&bus);
-    bus.publish(1);
+    bus.publish("t", 0..1);
     bus.recorder.wait_for(2);
 
     std::fs::remove_file(&plugin).unwrap();
     assert_eq!(until_refused(&bus, "misbehaving")["succeeded"], 0);
-    bus.publish(1);
+    bus.publish("t", 0..1);
     bus.recorder.wait_for(3);
     install();
     until_well(&bus);
@@ -65,7 +65,7 @@ fn a_torn_file_signals_in_a_row_and_a_plugin_that_has_gone() {
 
 #[test]
 fn all_endpoints_down() {
-    let bus = Bus::new();
+    let bus = Bus::default();
     let [first, second] = free_ports().map(|port| format!("tcp://127.0.0.1:{port}"));
     let listen = format!("http.listen=unix:{}", bus.scratch.join("http.sock").display());
     let hub = |required: &str| {
@@ -80,17 +80,17 @@ fn all_endpoints_down() {
         publisher
     };
     let running = hub("").start();
-    bus.until_unready("endpoint_down");
+    until_unready(&bus, "endpoint_down");
     running.log().wait_for("cannot connect: nothing answers there; retrying for ever endpoint=e");
     let up = publish(&second);
     bus.recorder.wait_for(1);
-    let answer = bus.until("/ready", |answer| answer.code == 200);
+    let answer = until(&bus, "/ready", |answer| answer.code == 200);
     assert_eq!(answer.json()["problems"][0]["about"], "e");
     drop((running, up));
     // Whoever says which one is needed needs no other.
     let _running = hub("\"e\"").start();
-    assert_eq!(bus.until_unready("endpoint_down")["about"], "e");
+    assert_eq!(until_unready(&bus, "endpoint_down")["about"], "e");
     let _up = publish(&first);
     bus.recorder.wait_for(2);
-    assert_eq!(bus.until("/ready", |answer| answer.code == 200).json()["problems"][0]["about"], "f");
+    assert_eq!(until(&bus, "/ready", |answer| answer.code == 200).json()["problems"][0]["about"], "f");
 }

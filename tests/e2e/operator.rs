@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use clap::Parser;
 use e2e::process::Finished;
-use e2e::{Bus, DEADLINE, Hub, HubBuilder, Process, Scratch, Signal, Terminal, binary, workspace};
+use e2e::{
+    Bus, DEADLINE, Hub, HubBuilder, Process, Scratch, Signal, Terminal, TestPublisher, binary, workspace,
+};
 use serde_json::Value;
 
 /// `fedmsg-hub` with these arguments, on the state directory of the test's hub.

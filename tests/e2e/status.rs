@@ -282,12 +282,11 @@ fn the_watchdog_is_fed_unless_a_consumer_hangs_and_the_service_manager_is_told_w
 
 #[test]
 fn the_watchdog_is_fed_while_a_consumer_takes_as_long_as_it_said_it_may() {
-    let mut bus = Bus::new();
+    let mut bus = Bus::default();
     let manager = Manager(UnixDatagram::bind(bus.scratch.join("notify")).unwrap());
     manager.0.set_read_timeout(Some(DEADLINE)).unwrap();
     let block = bus.scratch.write("block", "");
-    let mut command = bus
-        .hub()
+    let mut command = recorded(&bus)
         .plugin("misbehaving")
         .config("hub.stuck_after = \"10ms\"")
         .config(&format!(
@@ -298,7 +297,7 @@ fn the_watchdog_is_fed_while_a_consumer_takes_as_long_as_it_said_it_may() {
     command.env("NOTIFY_SOCKET", bus.scratch.join("notify")).env("WATCHDOG_USEC", "400000");
     let hub = Process::start(&bus.scratch, "hub", &mut command);
     manager.pings_until(|line| line == "READY=1");
-    bus.publish(1);
+    bus.publish("t", 0..1);
     hub.stderr.wait_for("in the middle of a message");
     for _ in 0..3 {
         manager.pings_until(|line| line == "WATCHDOG=1");

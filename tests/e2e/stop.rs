@@ -187,5 +187,5 @@ fn a_log_that_nobody_reads_does_not_end_the_hub() {
     publisher.publish("t", "{}");
     recorder.wait_for(1);
     rustix::process::kill_process(rustix::process::Pid::from_child(&hub), Signal::TERM).unwrap();
-    assert_eq!(hub.wait().unwrap().code(), Some(0));
+    assert_eq!(e2e::process::wait(&mut hub).expect("it should end in time").code(), Some(0));
 }

@@ -71,22 +71,27 @@ impl Process {
 
     /// Waits for its end.
     pub fn wait(&mut self) -> ExitStatus {
-        // `Child::wait` knows no deadline: past it, the process is killed, and the wait comes back.
-        let (over, ended) = mpsc::channel::<()>();
-        let id = Pid::from_child(&self.child);
-        let watch = std::thread::spawn(move || {
-            let late = ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
-            if late {
-                kill_process(id, Signal::KILL).expect("a child that was not waited for");
-            }
-            late
-        });
-        let status = self.child.wait().expect("a child can be waited for");
-        drop(over);
-        let late = watch.join().expect("no panic in the watch");
-        assert!(!late, "did not end in time; its log: {:#?}", self.stderr.all());
-        status
+        let status = wait(&mut self.child);
+        status.unwrap_or_else(|| panic!("did not end in time; its log: {:#?}", self.stderr.all()))
     }
+}
+
+/// Waits for a child's end; `None` if it had to be killed for that.
+pub fn wait(child: &mut Child) -> Option<ExitStatus> {
+    // `Child::wait` knows no deadline: past it, the process is killed, and the wait comes back.
+    let (over, ended) = mpsc::channel::<()>();
+    let id = Pid::from_child(child);
+    let watch = std::thread::spawn(move || {
+        let late = ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout);
+        if late {
+            kill_process(id, Signal::KILL).expect("a child that was not waited for");
+        }
+        late
+    });
+    let status = child.wait().expect("a child can be waited for");
+    drop(over);
+    let late = watch.join().expect("no panic in the watch");
+    (!late).then_some(status)
 }
 
 impl Drop for Process {

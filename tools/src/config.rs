@@ -69,8 +69,8 @@ pub enum Command {
     /// Print a Python fedmsg's configuration as a hub.toml.
     ///
     /// The Python files are not run. What their literals say is taken over: strings, numbers, booleans, lists, dicts, and
-    /// variables that are such. What has no counterpart, or would have to be run, is named with file, line and reason on
-    /// standard error, and in comments of the result.
+    /// variables that are such. What has no counterpart, would have to be run, or is run only sometimes, is named with file,
+    /// line and reason on standard error, and in comments of the result.
     #[command(after_help = "\
 Examples:
   fedmsg-config import /etc/fedmsg.d > hub.toml

@@ -40,7 +40,7 @@ fn with_bot<'s>(
         port = {port}
         channel = "bus"
         nickname = "bot"
-        reconnect_wait = 0.1
+        reconnect_wait = 1
         {line_rate}
         {entry}
         "#
@@ -101,7 +101,7 @@ pub(crate) fn entry(port: u16, nickname: &str) -> String {
         port = {port}
         channel = "bus"
         nickname = "{nickname}"
-        reconnect_wait = 0.1
+        reconnect_wait = 1
         line_rate = 0
         "#
     )
@@ -236,9 +236,9 @@ fn a_server_that_says_nothing_is_given_up() {
     let scratch = Scratch::new();
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let publisher = TestPublisher::default();
-    let hub = hub(&scratch, &publisher, mute.local_addr().unwrap().port(), "timeout = 0.2", "").start();
+    let hub = hub(&scratch, &publisher, mute.local_addr().unwrap().port(), "timeout = 1", "").start();
     let _held = [(); 2].map(|()| mute.accept().unwrap());
-    assert!(hub.log().wait_for("not connected").contains("nothing is heard for 200ms"));
+    assert!(hub.log().wait_for("not connected").contains("nothing is heard for 1s"));
 }
 
 #[test]
@@ -413,19 +413,30 @@ fn links_are_shortened_by_a_service_that_answers_and_else_left_as_they_are() {
 }
 
 #[test]
-fn what_cannot_work_is_said_before_anything_is_connected() {
+fn what_cannot_work_is_said_by_check_and_by_the_hub_before_anything_is_connected() {
     let scratch = Scratch::new();
     let publisher = TestPublisher::default();
+    let refused = |builder: HubBuilder<'_>, reason: &str| {
+        let (run, check) = (builder.clone().run(), builder.arguments(&["check"]).run());
+        assert!(run.status.code() == Some(3) && run.stderr.contains(reason), "{reason}: {}", run.stderr);
+        let said = check.stdout + &check.stderr;
+        assert!(check.status.code() == Some(3) && said.contains(reason), "{reason}: {said}");
+    };
     for (entry, reason) in [
         ("auth = \"sasl\"", "auth needs a password"),
         ("password = \"x\"", "auth says whom the password is for"),
-        ("auth = \"sasl\"\npassword_file = \"/does/not/exist\"", "/does/not/exist"),
-        ("ssl = true\nca_file = \"/dev/null\"", "/dev/null"),
+        (
+            "auth = \"sasl\"\npassword_file = \"/does/not/exist\"",
+            "password_file: /does/not/exist: No such file",
+        ),
+        ("ssl = true\nca_file = \"/dev/null\"", "ca_file: /dev/null"),
         ("make_prety = true", "make_prety"),
         ("line_rate = -1", "-1 is no length of time"),
+        ("timeout = 0", "timeout: 0 is too short"),
         ("filters = { body = [\"(\"] }", "no regular expression"),
     ] {
-        let run = hub(&scratch, &publisher, 1, entry, "").run();
-        assert!(!run.status.success() && run.stderr.contains(reason), "{entry}: {}", run.stderr);
+        refused(hub(&scratch, &publisher, 1, entry, ""), reason);
     }
+    let nothing = bots(&scratch, &publisher, "").program("fedmsg-irc");
+    refused(nothing, "add an entry [[fedmsg.consumers.ircbot.irc]]");
 }

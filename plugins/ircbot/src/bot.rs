@@ -47,8 +47,8 @@ impl Bot {
             pretty: channel.make_pretty,
             zone: TimeZone::system(),
             queue: Mutex::new(Queue::new(Limits {
-                messages: channel.queue_messages,
-                bytes: channel.queue_bytes,
+                messages: channel.queue_messages.get(),
+                bytes: channel.queue_bytes.get(),
                 keep_oldest: channel.when_full == WhenFull::DropNewest,
                 condense: channel.condense,
                 max_age: channel.max_age.map(|age| age.0),

@@ -2,21 +2,41 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use fancy_regex::Regex;
 use plugin_api::Pattern;
 use serde::Deserialize;
+use thiserror::Error;
 
 use crate::colour::Colour;
+use crate::file::{Authority, PasswordFile};
+
+/// The table, with a channel at least.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Table")]
+pub(crate) struct Config(pub(crate) Table);
+
+/// There is nothing to do.
+#[derive(Debug, Error)]
+#[error("no channel is configured: add an entry [[fedmsg.consumers.ircbot.irc]]")]
+pub(crate) struct NoChannel;
+
+impl TryFrom<Table> for Config {
+    type Error = NoChannel;
+
+    fn try_from(table: Table) -> Result<Self, NoChannel> {
+        if table.irc.is_empty() { Err(NoChannel) } else { Ok(Self(table)) }
+    }
+}
 
 /// What all channels have in common, and the channels.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
-pub(crate) struct Config {
+pub(crate) struct Table {
     /// A connection each.
-    pub(crate) irc: Vec<Channel>,
+    pub(crate) irc: Vec<Entry>,
     pub(crate) irc_method: Method,
     pub(crate) irc_color_lookup: BTreeMap<String, Colour>,
     pub(crate) irc_default_color: Colour,
@@ -28,7 +48,7 @@ pub(crate) struct Config {
     pub(crate) link_shortener_timeout: Seconds,
 }
 
-impl Default for Config {
+impl Default for Table {
     fn default() -> Self {
         Self {
             irc: Vec::new(),
@@ -40,6 +60,55 @@ impl Default for Config {
             link_shortener: None,
             link_shortener_timeout: Seconds(Duration::from_secs(3)),
         }
+    }
+}
+
+/// A bot, and who it proves to be.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Channel")]
+pub(crate) struct Entry {
+    pub(crate) channel: Channel,
+    pub(crate) login: Option<Login>,
+}
+
+/// What the bot proves to be itself with.
+#[derive(Debug)]
+pub(crate) struct Login {
+    pub(crate) to: Auth,
+    pub(crate) account: String,
+    pub(crate) password: Secret,
+}
+
+/// Keys that do not go together.
+#[derive(Debug, Error)]
+pub(crate) enum LoginError {
+    #[error("password and password_file exclude each other")]
+    TwoPasswords,
+    #[error("auth says whom the password is for: \"sasl\", \"nickserv\" or \"server\"")]
+    ForNobody,
+    #[error("auth needs a password or a password_file")]
+    NoPassword,
+}
+
+impl TryFrom<Channel> for Entry {
+    type Error = LoginError;
+
+    fn try_from(mut channel: Channel) -> Result<Self, LoginError> {
+        let password = match (channel.password.take(), channel.password_file.take()) {
+            (Some(_), Some(_)) => return Err(LoginError::TwoPasswords),
+            (Some(password), None) | (None, Some(PasswordFile(password))) => Some(password),
+            (None, None) => None,
+        };
+        let login = match (channel.auth, password) {
+            (None, None) => None,
+            (None, Some(_)) => return Err(LoginError::ForNobody),
+            (Some(_), None) => return Err(LoginError::NoPassword),
+            (Some(to), Some(password)) => {
+                let account = channel.account.as_ref().unwrap_or(&channel.nickname).0.clone();
+                Some(Login { to, account, password })
+            }
+        };
+        Ok(Self { channel, login })
     }
 }
 
@@ -55,14 +124,14 @@ pub(crate) struct Channel {
     #[serde(default)]
     pub(crate) ssl: bool,
     /// PEM file of the authority of the server's certificate, in addition to those of the system.
-    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<Authority>,
     #[serde(default = "default_nickname")]
     pub(crate) nickname: Word,
     pub(crate) auth: Option<Auth>,
     /// The account for `auth`; the nickname unless configured.
     pub(crate) account: Option<Word>,
     pub(crate) password: Option<Secret>,
-    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) password_file: Option<PasswordFile>,
     #[serde(default)]
     pub(crate) make_pretty: bool,
     #[serde(default)]
@@ -74,10 +143,10 @@ pub(crate) struct Channel {
     pub(crate) line_rate: Seconds,
     /// For a connection to come about, and without a sign of life until it counts as lost.
     #[serde(default = "default_timeout")]
-    pub(crate) timeout: Seconds,
+    pub(crate) timeout: Patience,
     /// The longest wait before another attempt to connect or to join; it doubles up to this.
     #[serde(default = "default_reconnect_wait")]
-    pub(crate) reconnect_wait: Seconds,
+    pub(crate) reconnect_wait: Patience,
     #[serde(default = "default_topics")]
     pub(crate) topics: Vec<String>,
     #[serde(default)]
@@ -85,9 +154,9 @@ pub(crate) struct Channel {
     /// What is older when its turn comes is not said.
     pub(crate) max_age: Option<Seconds>,
     #[serde(default = "default_queue_messages")]
-    pub(crate) queue_messages: usize,
+    pub(crate) queue_messages: NonZeroUsize,
     #[serde(default = "default_queue_bytes")]
-    pub(crate) queue_bytes: usize,
+    pub(crate) queue_bytes: NonZeroUsize,
     #[serde(default)]
     pub(crate) when_full: WhenFull,
     #[serde(default)]
@@ -112,24 +181,24 @@ fn default_line_rate() -> Seconds {
     Seconds(Duration::from_secs(1))
 }
 
-fn default_timeout() -> Seconds {
-    Seconds(Duration::from_secs(120))
+fn default_timeout() -> Patience {
+    Patience(Duration::from_secs(120))
 }
 
-fn default_reconnect_wait() -> Seconds {
-    Seconds(Duration::from_secs(60))
+fn default_reconnect_wait() -> Patience {
+    Patience(Duration::from_secs(60))
 }
 
 fn default_topics() -> Vec<String> {
     vec!["*".to_owned()]
 }
 
-fn default_queue_messages() -> usize {
-    1000
+fn default_queue_messages() -> NonZeroUsize {
+    const { NonZeroUsize::new(1000).unwrap() }
 }
 
-fn default_queue_bytes() -> usize {
-    1 << 20
+fn default_queue_bytes() -> NonZeroUsize {
+    const { NonZeroUsize::new(1 << 20).unwrap() }
 }
 
 /// How a line is said. Bots don't answer notices.
@@ -199,6 +268,22 @@ impl TryFrom<f64> for Seconds {
             .filter(|time| *time <= Duration::from_secs(365 * 24 * 3600))
             .map(Self)
             .ok_or_else(|| format!("{seconds} is no length of time in seconds"))
+    }
+}
+
+/// A second at least: a server that is asked more often counts it as an attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Seconds")]
+pub(crate) struct Patience(pub(crate) Duration);
+
+impl TryFrom<Seconds> for Patience {
+    type Error = String;
+
+    fn try_from(Seconds(time): Seconds) -> Result<Self, String> {
+        if time < Duration::from_secs(1) {
+            return Err(format!("{} is too short: a second, 1, is the least", time.as_secs_f64()));
+        }
+        Ok(Self(time))
     }
 }
 

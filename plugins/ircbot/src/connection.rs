@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use irc_proto::{Command, Message};
+use irc_proto::Command;
 use plugin_api::tracing;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -20,7 +20,7 @@ use crate::bot::Bot;
 use crate::colour::Palette;
 use crate::line::{Line, Text};
 use crate::queue::Total;
-use crate::session::{Identity, Place, Session, SessionError};
+use crate::session::{self, Identity, Place, Session, SessionError};
 use crate::shorten::Shortener;
 
 /// With IRCv3's tags a line has 8,703 bytes at most; who sends longer ones does not speak IRC.
@@ -162,7 +162,7 @@ impl Connection<'_> {
                     (heard, pinged) = (Instant::now(), false);
                     let before = session.place();
                     // A line that is none, or of a form that nobody knows, is nobody's concern.
-                    if let Ok(message) = String::from_utf8_lossy(&line).parse::<Message>() {
+                    if let Some(message) = session::parse(&String::from_utf8_lossy(&line)) {
                         let answers = session.receive(&message)?;
                         self.send(&mut lines, answers).await?;
                     }

@@ -9,13 +9,13 @@ mod bot;
 mod colour;
 mod config;
 mod connection;
+mod file;
 mod line;
 mod queue;
 mod raw;
 mod session;
 mod shorten;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,24 +29,18 @@ use tokio_native_tls::{TlsConnector, native_tls};
 
 use bot::Bot;
 use colour::Palette;
-use config::{Channel, Config, Secret};
+use config::{Config, Entry, Table};
 use connection::Settings;
-use session::{Identity, Login};
+use file::Authority;
+use session::Identity;
 use shorten::Shortener;
 
-/// What is wrong with an entry of `irc`, beyond what its types say.
+/// TLS cannot be used on this machine.
 #[derive(Debug, Error)]
-enum EntryError {
-    #[error("irc.{entry}: {path}: {error}")]
-    File { entry: usize, path: String, error: std::io::Error },
-    #[error("irc.{entry}: {path} is no PEM certificate: {error}")]
-    Certificate { entry: usize, path: String, error: native_tls::Error },
-    #[error("irc.{entry}: TLS cannot be set up: {error}")]
-    Tls { entry: usize, error: native_tls::Error },
-    #[error("irc.{entry}: {path} does not hold a password on its first line")]
-    Password { entry: usize, path: String },
-    #[error("irc.{entry}: {problem}")]
-    Keys { entry: usize, problem: &'static str },
+#[error("irc.{entry}: TLS cannot be set up: {error}")]
+struct TlsError {
+    entry: usize,
+    error: native_tls::Error,
 }
 
 struct IrcBot {
@@ -61,26 +55,21 @@ impl Consumer for IrcBot {
     const CONFIG_KEY: &'static str = "fedmsg.consumers.ircbot.enabled";
     type Config = Config;
 
-    fn topics(config: &Config) -> Vec<Pattern> {
-        config.irc.iter().flat_map(Channel::patterns).collect()
+    fn topics(Config(table): &Config) -> Vec<Pattern> {
+        table.irc.iter().flat_map(|entry| entry.channel.patterns()).collect()
     }
 
-    fn start(mut config: Config, hub: Hub) -> Result<Self, StartError> {
-        if config.irc.is_empty() {
-            return Err(StartError::fatal(
-                "no channel is configured: add an entry [[fedmsg.consumers.ircbot.irc]]",
-            ));
-        }
+    fn start(Config(mut table): Config, hub: Hub) -> Result<Self, StartError> {
         bot::COUNTS.iter().for_each(|name| hub.count(name, 0));
-        let registry = Registry::new(&config.topic_prefix);
-        let common = Common::new(&mut config);
+        let registry = Registry::new(&table.topic_prefix);
+        let common = Common::new(&mut table);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = watch::channel(false);
         let mut bots = Vec::new();
         let mut tasks = JoinSet::new();
-        for (entry, mut channel) in config.irc.into_iter().enumerate() {
-            let bot = Arc::new(Bot::new(&mut channel, hub.clone()));
-            let settings = common.settings(entry, channel)?;
+        for (number, mut entry) in table.irc.into_iter().enumerate() {
+            let bot = Arc::new(Bot::new(&mut entry.channel, hub.clone()));
+            let settings = common.settings(number, entry)?;
             tasks.spawn_on(connection::run(settings, Arc::clone(&bot), stopped.clone()), runtime.handle());
             bots.push(bot);
         }
@@ -117,25 +106,26 @@ struct Common {
 }
 
 impl Common {
-    fn new(config: &mut Config) -> Self {
-        let timeout = config.link_shortener_timeout.0;
+    fn new(table: &mut Table) -> Self {
+        let timeout = table.link_shortener_timeout.0;
         Self {
             palette: Arc::new(Palette {
-                by_category: std::mem::take(&mut config.irc_color_lookup),
-                default: config.irc_default_color,
+                by_category: std::mem::take(&mut table.irc_color_lookup),
+                default: table.irc_default_color,
             }),
-            shortener: config.link_shortener.as_ref().map(|template| Shortener::new(&template.0, timeout)),
-            connect_interval: config.connect_interval.0,
-            method: config.irc_method,
+            shortener: table.link_shortener.as_ref().map(|template| Shortener::new(&template.0, timeout)),
+            connect_interval: table.connect_interval.0,
+            method: table.irc_method,
         }
     }
 
-    fn settings(&self, entry: usize, channel: Channel) -> Result<Settings, EntryError> {
-        let login = login(entry, &channel)?;
+    fn settings(&self, number: usize, entry: Entry) -> Result<Settings, TlsError> {
+        let Entry { channel, login } = entry;
         let port = channel.port();
+        let tls = channel.ssl.then(|| tls(channel.ca_file.as_ref())).transpose();
         Ok(Settings {
             port,
-            tls: channel.ssl.then(|| tls(entry, channel.ca_file.as_deref())).transpose()?,
+            tls: tls.map_err(|error| TlsError { entry: number, error })?,
             identity: Identity {
                 nickname: channel.nickname.0,
                 channel: channel.channel.0,
@@ -144,7 +134,7 @@ impl Common {
                 method: self.method,
             },
             network: channel.network,
-            delay: self.connect_interval.saturating_mul(u32::try_from(entry).unwrap_or(u32::MAX)),
+            delay: self.connect_interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX)),
             line_rate: channel.line_rate.0,
             timeout: channel.timeout.0,
             reconnect_wait: channel.reconnect_wait.0,
@@ -154,50 +144,12 @@ impl Common {
     }
 }
 
-fn login(entry: usize, channel: &Channel) -> Result<Option<Login>, EntryError> {
-    let wrong = |problem| EntryError::Keys { entry, problem };
-    let password = match (&channel.password, &channel.password_file) {
-        (Some(_), Some(_)) => return Err(wrong("password and password_file exclude each other")),
-        (Some(password), None) => Some(password.clone()),
-        (None, Some(file)) => Some(password_in(entry, file)?),
-        (None, None) => None,
-    };
-    match (channel.auth, password) {
-        (None, None) => Ok(None),
-        (None, Some(_)) => {
-            Err(wrong("auth says whom the password is for: \"sasl\", \"nickserv\" or \"server\""))
-        }
-        (Some(_), None) => Err(wrong("auth needs a password or a password_file")),
-        (Some(to), Some(password)) => {
-            let account = channel.account.as_ref().unwrap_or(&channel.nickname).0.clone();
-            Ok(Some(Login { to, account, password: password.expose().to_owned() }))
-        }
-    }
-}
-
-fn password_in(entry: usize, file: &Path) -> Result<Secret, EntryError> {
-    let path = file.display().to_string();
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) => return Err(EntryError::File { entry, path, error }),
-    };
-    let first = text.lines().next().unwrap_or_default().to_owned();
-    Secret::try_from(first).map_err(|_| EntryError::Password { entry, path })
-}
-
-fn tls(entry: usize, ca_file: Option<&Path>) -> Result<TlsConnector, EntryError> {
+fn tls(authority: Option<&Authority>) -> Result<TlsConnector, native_tls::Error> {
     let mut builder = native_tls::TlsConnector::builder();
-    if let Some(file) = ca_file {
-        let path = file.display().to_string();
-        let pem = match std::fs::read(file) {
-            Ok(pem) => pem,
-            Err(error) => return Err(EntryError::File { entry, path, error }),
-        };
-        let certificate = native_tls::Certificate::from_pem(&pem)
-            .map_err(|error| EntryError::Certificate { entry, path, error })?;
-        builder.add_root_certificate(certificate);
+    if let Some(Authority(certificate)) = authority {
+        builder.add_root_certificate(certificate.clone());
     }
-    Ok(builder.build().map_err(|error| EntryError::Tls { entry, error })?.into())
+    Ok(builder.build()?.into())
 }
 
 export_plugin!(IrcBot);

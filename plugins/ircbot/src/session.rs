@@ -6,7 +6,7 @@ use irc_proto::{CapSubCommand, ChannelMode, Command, Message, Mode, Prefix};
 use plugin_api::tracing;
 use thiserror::Error;
 
-use crate::config::{Auth, Method};
+use crate::config::{Auth, Login, Method};
 use crate::line::fitted;
 
 /// Who the bot is, and where it wants to be.
@@ -17,19 +17,6 @@ pub(crate) struct Identity {
     pub(crate) channel_key: Option<String>,
     pub(crate) login: Option<Login>,
     pub(crate) method: Method,
-}
-
-/// What the bot proves to be itself with.
-pub(crate) struct Login {
-    pub(crate) to: Auth,
-    pub(crate) account: String,
-    pub(crate) password: String,
-}
-
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("to", &self.to).field("account", &self.account).finish_non_exhaustive()
-    }
 }
 
 /// Why a session cannot go on.
@@ -100,7 +87,9 @@ impl<'i> Session<'i> {
     pub(crate) fn begin(identity: &'i Identity) -> (Self, Vec<Command>) {
         let mut first = Vec::new();
         match &identity.login {
-            Some(login) if login.to == Auth::Server => first.push(Command::PASS(login.password.clone())),
+            Some(login) if login.to == Auth::Server => {
+                first.push(Command::PASS(login.password.expose().to_owned()));
+            }
             Some(login) if login.to == Auth::Sasl => first.push(cap(CapSubCommand::REQ, Some("sasl"))),
             _ => {}
         }
@@ -252,7 +241,7 @@ impl<'i> Session<'i> {
     /// RFC 4616: authorised as nobody else, the account, the password; in pieces of 400 bytes, the last one shorter.
     fn credentials(&self) -> Vec<Command> {
         let Some(login) = &self.identity.login else { return Vec::new() };
-        let encoded = BASE64_STANDARD.encode(format!("\0{}\0{}", login.account, login.password));
+        let encoded = BASE64_STANDARD.encode(format!("\0{}\0{}", login.account, login.password.expose()));
         let mut pieces: Vec<_> =
             encoded.as_bytes().chunks(400).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect();
         if encoded.len() % 400 == 0 {
@@ -265,7 +254,7 @@ impl<'i> Session<'i> {
         let login = self.identity.login.iter().filter(|login| login.to == Auth::Nickserv);
         login
             .map(|login| {
-                let words = format!("IDENTIFY {} {}", login.account, login.password);
+                let words = format!("IDENTIFY {} {}", login.account, login.password.expose());
                 Command::PRIVMSG("NickServ".to_owned(), words)
             })
             .collect()
@@ -282,6 +271,15 @@ impl<'i> Session<'i> {
 
 fn cap(what: CapSubCommand, which: Option<&str>) -> Command {
     Command::CAP(None, what, None, which.map(str::to_owned))
+}
+
+/// A line of the server's; `None` if it is of a form that nobody knows. The library reads `+1` and `0001` as the reply 001,
+/// which has three digits.
+pub(crate) fn parse(line: &str) -> Option<Message> {
+    let command = line.split(' ').find(|word| !word.starts_with(['@', ':']))?;
+    let is_number = command.parse::<u16>().is_ok();
+    let is_reply = command.len() == 3 && !command.starts_with('+');
+    if is_number && !is_reply { None } else { line.parse().ok() }
 }
 
 /// A reply by number, whether the library has a name for it or not.

@@ -26,7 +26,13 @@ fn the_samples_comments_show_keys_that_exist() {
             _ => format!("{line}\n"),
         })
         .collect();
-    let sample = toml::from_str(&shown).unwrap();
+    let mut sample: Value = toml::from_str(&shown).unwrap();
+    // Files that this machine does not have.
+    let entry = &mut sample["fedmsg"]["consumers"]["ircbot"]["irc"][0];
+    for (key, missing) in [("ca_file", "/etc/pki/irc-ca.crt"), ("password_file", "/etc/fedmsg/irc-password")]
+    {
+        assert_eq!(entry.as_object_mut().unwrap().remove(key).unwrap(), missing);
+    }
     Harness::<IrcBot>::describe_sample(sample).unwrap();
 }
 
@@ -35,23 +41,23 @@ fn the_sample_shows_the_defaults() {
     let mut sample: Value = toml::from_str(include_str!("../sample.toml")).unwrap();
     let mut sample = sample["fedmsg"]["consumers"]["ircbot"].take();
     sample.as_object_mut().unwrap().remove("enabled");
-    let shown: Config = serde_json::from_value(sample).unwrap();
+    let Config(shown) = serde_json::from_value(sample).unwrap();
     let bare = json!({"irc": [{"network": "irc.libera.chat", "channel": "#my-fedmsg-channel"}]});
-    let bare: Config = serde_json::from_value(bare).unwrap();
+    let Config(bare) = serde_json::from_value(bare).unwrap();
     // What only shows how a thing is written is no default.
-    let common = |config: &Config| {
-        let Config { irc_method, irc_default_color, topic_prefix, connect_interval, .. } = config;
+    let common = |table: &Table| {
+        let Table { irc_method, irc_default_color, topic_prefix, connect_interval, .. } = table;
         format!(
             "{irc_method:?} {irc_default_color:?} {topic_prefix} {connect_interval:?} {:?} {:?}",
-            config.link_shortener, config.link_shortener_timeout
+            table.link_shortener, table.link_shortener_timeout
         )
     };
     assert_eq!(common(&shown), common(&bare));
-    let entry = |config: Config| {
-        let channel = config.irc.into_iter().next().unwrap();
+    let entry = |table: Table| {
+        let Entry { channel, .. } = table.irc.into_iter().next().unwrap();
         format!(
             "{:?}",
-            Channel {
+            config::Channel {
                 ssl: false,
                 make_terse: false,
                 make_pretty: false,
@@ -93,6 +99,10 @@ fn what_is_wrong_is_named_with_its_place() {
         ("password", json!("two\nlines"), "a password is one line"),
         ("line_rate", json!(-1), "-1 is no length of time"),
         ("timeout", json!(1e30), "is no length of time"),
+        ("timeout", json!(0), "a second, 1, is the least"),
+        ("reconnect_wait", json!(0.9), "0.9 is too short"),
+        ("queue_messages", json!(0), "nonzero"),
+        ("queue_bytes", json!(0), "nonzero"),
         ("when_full", json!("drop"), "drop_oldest"),
         ("auth", json!("plain"), "nickserv"),
         ("filters", json!({"topic": ["("]}), "no regular expression"),
@@ -103,21 +113,53 @@ fn what_is_wrong_is_named_with_its_place() {
         let error = wants(json!({"irc": [entry]})).unwrap_err();
         assert!(error.starts_with(&format!("irc.0.{key}")) && error.contains(named), "{error}");
     }
+    assert!(wants(json!({})).unwrap_err().contains("[[fedmsg.consumers.ircbot.irc]]"));
     assert!(wants(json!({"link_shortener": "https://x.org/"})).unwrap_err().contains("{url}"));
     assert!(wants(json!({"irc_default_color": "mauve"})).unwrap_err().contains("mauve"));
 }
 
 #[test]
 fn no_password_shows_in_what_is_printed() {
-    let config = json!({"irc": [{"network": "n", "channel": "c", "password": "hunter2"}]});
+    let config = json!({"irc": [{"network": "n", "channel": "c", "auth": "sasl", "password": "hunter2"}]});
     let config: Config = serde_json::from_value(config).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
-fn without_a_channel_it_does_not_start() {
-    let error = Harness::<IrcBot>::start(json!({})).unwrap_err();
-    assert!(error.reason().contains("[[fedmsg.consumers.ircbot.irc]]"), "{error}");
+fn files_are_read_with_the_table_and_what_stands_in_them_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "\u{1}hunter2\nmore").unwrap();
+    let secret = secret.to_str().unwrap();
+    for (key, path, named) in [
+        ("password_file", "/nonexistent", "/nonexistent: No such file"),
+        ("password_file", "/dev/zero", "/dev/zero is no regular file"),
+        ("password_file", secret, "secret does not hold a password on its first line"),
+        ("ca_file", "/nonexistent", "/nonexistent: No such file"),
+        ("ca_file", secret, "secret is no PEM certificate"),
+    ] {
+        let mut entry = json!({"network": "n", "channel": "c", "auth": "sasl"});
+        entry[key] = json!(path);
+        let error = wants(json!({"irc": [entry]})).unwrap_err();
+        assert!(error.starts_with(&format!("irc.0.{key}")) && error.contains(named), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_password_and_whom_it_is_for_belong_together() {
+    for (keys, named) in [
+        (json!({"auth": "sasl"}), "auth needs a password"),
+        (json!({"password": "hunter2"}), "auth says whom the password is for"),
+    ] {
+        let mut entry = json!({"network": "n", "channel": "c"});
+        entry.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        let error = wants(json!({"irc": [entry]})).unwrap_err();
+        assert!(
+            error.starts_with("irc.0: ") && error.contains(named) && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

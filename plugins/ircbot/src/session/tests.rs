@@ -2,7 +2,10 @@ use super::*;
 use crate::config::Method;
 
 fn identity(login: Option<(Auth, &str)>) -> Identity {
-    let login = login.map(|(to, password)| Login { to, account: "acc".into(), password: password.into() });
+    let login = login.map(|(to, password)| {
+        let password = password.to_owned().try_into().unwrap();
+        Login { to, account: "acc".into(), password }
+    });
     Identity {
         nickname: "bot".into(),
         channel: "#Bus".into(),
@@ -17,11 +20,11 @@ fn lines(commands: &[Command]) -> Vec<String> {
 }
 
 fn hear(session: &mut Session<'_>, line: &str) -> Vec<String> {
-    lines(&session.receive(&line.parse().unwrap()).unwrap())
+    lines(&session.receive(&parse(line).unwrap()).unwrap())
 }
 
 fn error(session: &mut Session<'_>, line: &str) -> String {
-    session.receive(&line.parse().unwrap()).unwrap_err().to_string()
+    session.receive(&parse(line).unwrap()).unwrap_err().to_string()
 }
 
 /// A session that may speak.
@@ -118,6 +121,17 @@ fn a_nickname_that_cannot_be_had_is_an_error() {
 fn a_ping_is_answered() {
     let identity = identity(None);
     assert_eq!(hear(&mut Session::begin(&identity).0, "PING :a b"), ["PONG :a b"]);
+}
+
+#[test]
+fn a_reply_has_three_digits_and_no_sign() {
+    for line in [":s +01 bot :Welcome", "@a=b :s +1 bot :Welcome", "1 bot", ":s 0001 bot :Welcome"] {
+        assert!(parse(line).is_none(), "{line}");
+    }
+    let arguments = ["bot".to_owned(), "Welcome".to_owned()];
+    for line in [":s 001 bot :Welcome", "@a=b :s 001 bot :Welcome", "001 bot :Welcome"] {
+        assert_eq!(numeric(&parse(line).unwrap().command), Some((1, &arguments[..])), "{line}");
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The gateway: many subscribers outside, slow ones among them.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
 use e2e::{
-    DEADLINE, Http, Hub, HubBuilder, Process, Scratch, TestPublisher, free_ports, python, python_fedmsg,
-    workspace,
+    DEADLINE, Http, Hub, HubBuilder, Process, Scratch, TestPublisher, binary, free_ports, python,
+    python_fedmsg, workspace,
 };
 use serde_json::{Value, json};
 
@@ -37,7 +39,8 @@ fn five_hundred_subscribers_get_all_while_stalled_ones_lose_and_are_counted() {
     const STALLED: usize = 20;
     let scratch = Scratch::new();
     let mut publisher = TestPublisher::default();
-    let table = "addresses = [\"tcp://*:*\"]\nhigh_water_mark = 1000\nmax_bytes = 1048576";
+    let table =
+        "addresses = [\"tcp://*:*\"]\nhigh_water_mark = 1000\nmax_bytes = 1048576\nmax_per_address = 0";
     let mut hub = gateway(&scratch, &publisher, table).start();
     let port = address(&hub, 0).rsplit_once(':').unwrap().1.to_owned();
     let mut command = python();
@@ -106,6 +109,75 @@ fn what_a_subscriber_that_is_cut_off_has_missed_is_in_the_metrics() {
     // What was published after it was cut off was not for it.
     assert!(got + by_number + by_size + count("messages_unsent") <= ALL, "{got} and {counted}");
     assert!(count("messages_unsent") > 0, "{counted}");
+}
+
+#[test]
+fn subscribers_without_number_leave_the_hub_the_files_that_it_needs() {
+    const FILES: usize = 256;
+    const SIZE: usize = 2048;
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let script = format!("#!/bin/sh\nulimit -n {FILES}\nexec {} \"$@\"\n", binary("fedmsg-hub").display());
+    let few_files = scratch.write("few-files", &script);
+    std::fs::set_permissions(few_files, Permissions::from_mode(0o755)).unwrap();
+    let table = "addresses = [\"tcp://127.0.0.1:*\"]\nmax_per_address = 0";
+    let mut hub = gateway(&scratch, &publisher, table)
+        .arguments(&["--set", "journal.segment_bytes=65536"])
+        .program("few-files")
+        .start();
+    let said = hub.log().wait_for("`max_subscribers` is lowered");
+    assert!(said.contains("max_subscribers=128 configured=4096") && said.contains("LimitNOFILE="), "{said}");
+    let address = address(&hub, 0);
+    let address = address.strip_prefix("tcp://").unwrap();
+    let mut first = subscriber(address);
+    wait_for_subscriptions(&hub, 1);
+    let _others: Vec<_> = (0..FILES).map(|_| subscriber(address)).collect();
+    wait_for_subscriptions(&hub, FILES / 2);
+    publisher.wait_for_subscriber("");
+    // Several segments, each of which takes a file.
+    let body = json!({"large": "x".repeat(SIZE)}).to_string();
+    (0..128).for_each(|_| publisher.publish("t", &body));
+    first.read_exact(&mut vec![0; 128 * SIZE]).unwrap();
+    assert_eq!(hub.stop().code(), Some(0));
+    assert!(hub.log().wait_for("gateway closed").contains("most_subscribers=128 "));
+}
+
+#[test]
+fn what_goes_round_between_two_gateways_is_caught_if_it_has_an_id() {
+    let scratch = Scratch::new();
+    let mut publisher = TestPublisher::default();
+    let ports: [u16; 2] = free_ports();
+    let [one, other] = ports.map(|port| format!("tcp://127.0.0.1:{port}"));
+    let repeats = |hub: HubBuilder<'_>, address: &str, others: &str| {
+        hub.plugin("gateway")
+            .config(&format!(
+                "log.level = \"info,plugin=debug\"\nendpoints.other = \"{others}\"\n\
+                 fedmsg.consumers.gateway = {{ enabled = true, addresses = [\"{address}\"] }}"
+            ))
+            .start()
+    };
+    let socket = scratch.join("http.sock");
+    let first = Hub::builder(&scratch)
+        .subscribed_to(&publisher)
+        .arguments(&["--set", &format!("http.listen=unix:{}", socket.display())]);
+    let mut first = repeats(first, &one, &other);
+    let mut second = repeats(Hub::builder(&scratch).name("second"), &other, &one);
+    wait_for_subscriptions(&first, 1);
+    wait_for_subscriptions(&second, 1);
+    publisher.wait_for_subscriber("");
+    publisher.publish("t", "{}");
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let status = Http::Unix(socket.clone()).get("/status").json();
+        if status["intake"]["rejected"]["duplicate"] == 1 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+    }
+    assert_eq!((first.stop().code(), second.stop().code()), (Some(0), Some(0)));
+    for hub in [first, second] {
+        assert!(hub.log().wait_for("gateway closed").contains("published=1 "));
+    }
 }
 
 /// What a publisher answers to a greeting by ZMTP 2.0.

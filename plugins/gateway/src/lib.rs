@@ -5,6 +5,8 @@
 //! by libzmq: `docs/decisions/0012-gateway-speaks-zmtp.md`.
 
 mod address;
+mod audience;
+mod limits;
 mod memory;
 mod publisher;
 mod queue;
@@ -23,6 +25,7 @@ use plugin_api::{
 use serde::Deserialize;
 
 use address::Address;
+use limits::Limits;
 use publisher::{OpenError, Publisher};
 use tally::Count;
 use zmtp::Outgoing;
@@ -41,7 +44,9 @@ struct Config {
     max_total_bytes: usize,
     /// More subscribers than these are refused.
     max_subscribers: usize,
-    /// A subscriber that takes no byte of what waits for it for so long is disconnected.
+    /// More subscribers of one address than these are refused; 0 for any number.
+    max_per_address: usize,
+    /// A subscriber that takes no byte of what waits for it, or wants nothing, for so long is disconnected.
     stalled_after: Time,
     /// What came by these endpoints is not repeated. The hub must not hear its own gateway for ever.
     never_from: Vec<String>,
@@ -59,6 +64,7 @@ impl Default for Config {
             max_bytes: 64 * 1024 * 1024,
             max_total_bytes: 1024 * 1024 * 1024,
             max_subscribers: 4096,
+            max_per_address: 128,
             stalled_after: Time(Duration::from_secs(60)),
             never_from: vec!["gateway".to_owned()],
         }
@@ -102,13 +108,15 @@ impl Consumer for Gateway {
 
     fn start(config: Config, hub: Hub) -> Result<Self, StartError> {
         let Config { never_from, .. } = config;
-        let limits = publisher::Limits {
+        let limits = Limits {
             messages: config.high_water_mark,
             bytes: config.max_bytes,
             total_bytes: config.max_total_bytes,
             subscribers: config.max_subscribers,
+            per_address: config.max_per_address,
             stalled_after: config.stalled_after.0,
         };
+        let limits = limits.within_open_files();
         Count::ALL.iter().for_each(|what| hub.count(what.name(), 0));
         let counter = Box::new(move |what: Count, n| hub.count(what.name(), n));
         let publisher = Publisher::open(&config.addresses, limits, counter).map_err(|error| match error {

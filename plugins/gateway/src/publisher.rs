@@ -9,23 +9,23 @@ mod tests;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use plugin_api::tracing;
 use rustix::net::sockopt;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{interval, sleep};
 
 use crate::address::Address;
+use crate::audience::Audience;
+use crate::limits::Limits;
 use crate::memory::Memory;
-use crate::queue::{LeftOut, Queue};
-use crate::subscriber::{Farewell, Subscriber};
+use crate::queue::LeftOut;
 use crate::tally::{Counter, Tally};
 use crate::zmtp::Outgoing;
 
@@ -35,26 +35,8 @@ const BACKLOG: u32 = 1024;
 /// How often the log says who is too slow.
 const REPORT: Duration = Duration::from_secs(10);
 
-/// How long, at the end, what waits is still sent: as `zmq.linger` by default.
-const LINGER: Duration = Duration::from_secs(1);
-
 /// How long no connection is accepted when none can be, for want of file descriptors for instance.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// What one subscriber, and all of them, may take of this machine.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// So many messages wait for one subscriber.
-    pub(crate) messages: usize,
-    /// So many bytes wait for one subscriber.
-    pub(crate) bytes: usize,
-    /// So many bytes are kept for all who are behind, and those of one batch more.
-    pub(crate) total_bytes: usize,
-    /// So many subscribers.
-    pub(crate) subscribers: usize,
-    /// Who has taken nothing of what waits for so long is disconnected.
-    pub(crate) stalled_after: Duration,
-}
 
 /// Publishes to whoever connects.
 #[derive(Debug)]
@@ -149,12 +131,7 @@ fn run(
     tally: Tally,
     batches: Receiver<Vec<Outgoing>>,
 ) {
-    let audience = Arc::new(Audience {
-        limits,
-        subscribers: Mutex::default(),
-        tally: Mutex::new(tally),
-        gone: Notify::new(),
-    });
+    let audience = Arc::new(Audience::new(limits, tally));
     runtime.block_on(async {
         let mut doors = JoinSet::new();
         for listener in listeners {
@@ -167,22 +144,22 @@ fn run(
         drop(doors);
         audience.close().await;
     });
-    lock(&audience.tally).conclude();
+    audience.tally().conclude();
 }
 
 /// Gives batches to all, one after the other.
 async fn send(mut batches: Receiver<Vec<Outgoing>>, audience: &Audience) {
-    let memory = Memory::new(audience.limits.total_bytes);
+    let memory = Memory::new(audience.limits().total_bytes);
     while let Some(batch) = batches.recv().await {
         let memory_is_full = memory.is_full();
         let batch: Vec<_> = batch.into_iter().map(|message| message.kept(&memory)).collect();
-        for subscriber in lock(&audience.subscribers).iter() {
+        for subscriber in audience.subscribers().iter() {
             let left_out = subscriber.queue.offer(&batch, memory_is_full);
             if left_out != LeftOut::default() {
-                lock(&audience.tally).left_out(subscriber.address, left_out);
+                audience.tally().left_out(subscriber.address, left_out);
             }
         }
-        lock(&audience.tally).published += batch.len() as u64;
+        audience.tally().published += batch.len() as u64;
         // All who have something to write are scheduled before this task, and come first.
         yield_now().await;
     }
@@ -194,10 +171,14 @@ async fn admit(listener: TcpListener, audience: Arc<Audience>) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                tokio::spawn(Arc::clone(&audience).attend(stream, address));
+                if let Some(subscriber) = audience.enter(address) {
+                    tokio::spawn(Arc::clone(&audience).attend(subscriber, stream));
+                }
+                // Who makes way for it is gone, with its file, before the next one comes.
+                yield_now().await;
             }
             Err(error) => {
-                lock(&audience.tally).not_accepted(&error);
+                audience.tally().not_accepted(&error);
                 sleep(PAUSE).await;
             }
         }
@@ -208,72 +189,6 @@ async fn report(audience: &Audience) {
     let mut ticks = interval(REPORT);
     loop {
         ticks.tick().await;
-        lock(&audience.tally).report();
+        audience.tally().report();
     }
-}
-
-/// All who are connected.
-struct Audience {
-    limits: Limits,
-    subscribers: Mutex<Vec<Arc<Subscriber>>>,
-    tally: Mutex<Tally>,
-    /// One of them has left.
-    gone: Notify,
-}
-
-impl Audience {
-    /// Serves a subscriber to its end.
-    async fn attend(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
-        let queue = Queue::new(self.limits.messages, self.limits.bytes);
-        let subscriber = Arc::new(Subscriber { address, queue });
-        {
-            let mut subscribers = lock(&self.subscribers);
-            if subscribers.len() >= self.limits.subscribers {
-                lock(&self.tally).too_many(address);
-                return;
-            }
-            subscribers.push(Arc::clone(&subscriber));
-            lock(&self.tally).connected(subscribers.len());
-        }
-        let ended = subscriber.serve(stream, self.limits.stalled_after).await;
-        lock(&self.subscribers).retain(|other| !Arc::ptr_eq(other, &subscriber));
-        self.gone.notify_one();
-        let mut tally = lock(&self.tally);
-        tally.unsent(subscriber.queue.unsent());
-        match ended {
-            Ok(()) => {}
-            Err(farewell) => {
-                tracing::debug!(subscriber = %address, reason = %farewell, "subscriber gone");
-                match farewell {
-                    Farewell::Stalled => tally.stalled(address),
-                    Farewell::Refused(_) | Farewell::Silent | Farewell::Subscriptions => {
-                        tally.refused(address);
-                    }
-                    Farewell::Protocol(_) | Farewell::Gone(_) => {}
-                }
-            }
-        }
-    }
-
-    /// Lets each have what waits for it, and waits for that, but not long.
-    async fn close(&self) {
-        for subscriber in lock(&self.subscribers).iter() {
-            subscriber.queue.close();
-        }
-        let all_gone = async {
-            while !lock(&self.subscribers).is_empty() {
-                self.gone.notified().await;
-            }
-        };
-        if timeout(LINGER, all_gone).await.is_err() {
-            let subscribers = lock(&self.subscribers);
-            tracing::warn!(subscribers = subscribers.len(), "hung up on subscribers that were too slow");
-            lock(&self.tally).unsent(subscribers.iter().map(|subscriber| subscriber.queue.unsent()).sum());
-        }
-    }
-}
-
-/// Nothing under these locks is left half-done by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

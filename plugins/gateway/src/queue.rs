@@ -84,6 +84,11 @@ impl Queue {
         self.lock().wanted.remove(prefix);
     }
 
+    /// Whether the subscriber wants anything at all.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.lock().wanted.is_empty()
+    }
+
     /// Answers, before anything else is sent.
     pub(crate) fn answer(&self, frame: Bytes) {
         self.lock().answer = Some(frame);

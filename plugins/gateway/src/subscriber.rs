@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use plugin_api::tracing;
@@ -9,9 +10,11 @@ use rustix::net::sockopt;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::queue::Queue;
+use crate::tally::Count;
 use crate::zmtp::{self, ProtocolError, Said};
 
 /// Who has not greeted by then is no subscriber.
@@ -22,6 +25,8 @@ const GREETING: Duration = Duration::from_secs(10);
 pub(crate) struct Subscriber {
     pub(crate) address: SocketAddr,
     pub(crate) queue: Queue,
+    greeted: AtomicBool,
+    displaced: Notify,
 }
 
 /// Why a connection ended.
@@ -36,6 +41,12 @@ pub(crate) enum Farewell {
     /// It has taken nothing for too long.
     #[error("stalled: it takes nothing")]
     Stalled,
+    /// It has been without a subscription for too long.
+    #[error("it subscribes to nothing")]
+    Idle,
+    /// Its place is another's.
+    #[error("it made way for another")]
+    Displaced,
     /// It said what it must not.
     #[error(transparent)]
     Protocol(ProtocolError),
@@ -47,26 +58,74 @@ pub(crate) enum Farewell {
     Gone(#[from] io::Error),
 }
 
+impl Farewell {
+    /// What the operator sees it as; nothing if it was the other end that went.
+    pub(crate) fn counts_as(&self) -> Option<Count> {
+        match self {
+            Self::Stalled => Some(Count::Stalled),
+            Self::Idle => Some(Count::Idle),
+            Self::Displaced => Some(Count::Displaced),
+            Self::Refused(_) | Self::Silent | Self::Subscriptions => Some(Count::NoSubscriber),
+            Self::Protocol(_) | Self::Gone(_) => None,
+        }
+    }
+}
+
 impl Subscriber {
-    /// Talks with it until one of the two ends goes, or the queue is closed and sent.
-    pub(crate) async fn serve(&self, mut stream: TcpStream, stalled_after: Duration) -> Result<(), Farewell> {
+    /// One for whom so many messages, and bytes, may wait.
+    pub(crate) fn new(address: SocketAddr, messages: usize, bytes: usize) -> Self {
+        let queue = Queue::new(messages, bytes);
+        Self { address, queue, greeted: AtomicBool::default(), displaced: Notify::new() }
+    }
+
+    /// From now on it is known to be a subscriber.
+    pub(crate) fn greeted(&self) {
+        self.greeted.store(true, Relaxed);
+    }
+
+    pub(crate) fn has_greeted(&self) -> bool {
+        self.greeted.load(Relaxed)
+    }
+
+    /// Its connection ends, for another's sake.
+    pub(crate) fn make_way(&self) {
+        self.displaced.notify_one();
+    }
+
+    /// Talks with it until one of the two ends goes, it has to make way, or the queue is closed and sent.
+    pub(crate) async fn serve(&self, stream: TcpStream, stalled_after: Duration) -> Result<(), Farewell> {
+        tokio::select! {
+            ended = self.converse(stream, stalled_after) => ended,
+            () = self.displaced.notified() => Err(Farewell::Displaced),
+        }
+    }
+
+    async fn converse(&self, mut stream: TcpStream, stalled_after: Duration) -> Result<(), Farewell> {
         prepare(&stream)?;
         timeout(GREETING, zmtp::greet(&mut stream))
             .await
             .map_err(|_| Farewell::Silent)?
             .map_err(Farewell::Refused)?;
+        self.greeted();
         let (read, write) = stream.into_split();
         tokio::select! {
-            ended = self.listen(read) => ended,
+            ended = self.listen(read, stalled_after) => ended,
             ended = self.send(write, stalled_after) => ended,
         }
     }
 
     /// Follows its subscriptions, and answers its pings.
-    async fn listen(&self, read: OwnedReadHalf) -> Result<(), Farewell> {
+    async fn listen(&self, read: OwnedReadHalf, stalled_after: Duration) -> Result<(), Farewell> {
         let mut read = BufReader::new(read);
+        let mut idle_since = Instant::now();
         loop {
-            match zmtp::read(&mut read).await.map_err(Farewell::Protocol)? {
+            let said = zmtp::read(&mut read);
+            let said = if self.queue.is_wanted() {
+                said.await
+            } else {
+                timeout_at(idle_since + stalled_after, said).await.map_err(|_| Farewell::Idle)?
+            };
+            match said.map_err(Farewell::Protocol)? {
                 Said::Subscribe(prefix) => {
                     if !self.queue.subscribe(&prefix) {
                         return Err(Farewell::Subscriptions);
@@ -74,7 +133,13 @@ impl Subscriber {
                     let prefix = String::from_utf8_lossy(&prefix);
                     tracing::debug!(subscriber = %self.address, ?prefix, "subscribed");
                 }
-                Said::Cancel(prefix) => self.queue.cancel(&prefix),
+                Said::Cancel(prefix) => {
+                    let was_wanted = self.queue.is_wanted();
+                    self.queue.cancel(&prefix);
+                    if was_wanted {
+                        idle_since = Instant::now();
+                    }
+                }
                 Said::Ping(context) => self.queue.answer(zmtp::pong(&context)),
                 Said::Other => {}
             }

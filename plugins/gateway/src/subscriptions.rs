@@ -39,6 +39,11 @@ impl Subscriptions {
         }
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.prefixes.is_empty()
+    }
+
     /// Whether the topic begins with one of the prefixes.
     pub(crate) fn want(&self, topic: &[u8]) -> bool {
         // The greatest prefix that is not behind `rest` in order either is what `rest` begins with, or shares with it

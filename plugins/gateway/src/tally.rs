@@ -14,7 +14,7 @@ use crate::queue::LeftOut;
 const NAMED: usize = 5;
 
 /// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Count {
     /// Messages, for each subscriber whose queue has `high_water_mark` messages.
     OverHighWaterMark,
@@ -28,20 +28,29 @@ pub(crate) enum Count {
     Stalled,
     /// Connections that were none of subscribers.
     NoSubscriber,
+    /// Connections without a subscription for `stalled_after`.
+    Idle,
+    /// Connections that did not greet or subscribe before others came at a limit.
+    Displaced,
     /// Subscribers beyond `max_subscribers`.
-    TooMany,
+    OverMaxSubscribers,
+    /// Subscribers beyond `max_per_address`.
+    OverMaxPerAddress,
 }
 
 impl Count {
     /// Each of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::OverHighWaterMark,
         Self::OverMaxBytes,
         Self::OverMaxTotalBytes,
         Self::Unsent,
         Self::Stalled,
         Self::NoSubscriber,
-        Self::TooMany,
+        Self::Idle,
+        Self::Displaced,
+        Self::OverMaxSubscribers,
+        Self::OverMaxPerAddress,
     ];
 
     /// What the operator sees it as.
@@ -53,10 +62,23 @@ impl Count {
             Self::Unsent => "messages_unsent",
             Self::Stalled => "subscribers_stalled",
             Self::NoSubscriber => "connections_not_of_subscribers",
-            Self::TooMany => "subscribers_over_max_subscribers",
+            Self::Idle => "connections_without_subscription",
+            Self::Displaced => "connections_displaced",
+            Self::OverMaxSubscribers => "subscribers_over_max_subscribers",
+            Self::OverMaxPerAddress => "subscribers_over_max_per_address",
         }
     }
 }
+
+/// What becomes of connections here, as the log tells it.
+const ENDINGS: [(Count, &str); 6] = [
+    (Count::Stalled, "disconnected subscribers that took nothing for `stalled_after`"),
+    (Count::NoSubscriber, "refused connections that are no subscribers"),
+    (Count::Idle, "ended connections that subscribed to nothing for `stalled_after`"),
+    (Count::Displaced, "ended connections that had not subscribed, to have places for others"),
+    (Count::OverMaxSubscribers, "refused subscribers beyond `max_subscribers`"),
+    (Count::OverMaxPerAddress, "refused subscribers of one address beyond `max_per_address`"),
+];
 
 /// Where counts go.
 pub(crate) type Counter = Box<dyn Fn(Count, u64) + Send>;
@@ -73,9 +95,7 @@ pub(crate) struct Tally {
 #[derive(Debug, Default)]
 struct Recent {
     left_out: BTreeMap<SocketAddr, u64>,
-    stalled: Named,
-    refused: Named,
-    too_many: Named,
+    ended: BTreeMap<Count, Named>,
     not_accepted: Option<String>,
 }
 
@@ -117,6 +137,11 @@ impl Tally {
         }
     }
 
+    /// How many of this kind there were since the start.
+    pub(crate) fn count_of(&self, what: Count) -> u64 {
+        self.counts[what as usize]
+    }
+
     /// There are so many subscribers now.
     pub(crate) fn connected(&mut self, now: usize) {
         self.most_subscribers = self.most_subscribers.max(now);
@@ -136,22 +161,10 @@ impl Tally {
         self.count(Count::Unsent, messages);
     }
 
-    /// It was disconnected because it took nothing.
-    pub(crate) fn stalled(&mut self, address: SocketAddr) {
-        self.count(Count::Stalled, 1);
-        self.recent.stalled.add(address);
-    }
-
-    /// It was disconnected because it is no subscriber as it should be.
-    pub(crate) fn refused(&mut self, address: SocketAddr) {
-        self.count(Count::NoSubscriber, 1);
-        self.recent.refused.add(address);
-    }
-
-    /// It was not served because there are too many.
-    pub(crate) fn too_many(&mut self, address: SocketAddr) {
-        self.count(Count::TooMany, 1);
-        self.recent.too_many.add(address);
+    /// A connection was refused or ended here.
+    pub(crate) fn ended(&mut self, what: Count, address: SocketAddr) {
+        self.count(what, 1);
+        self.recent.ended.entry(what).or_default().add(address);
     }
 
     /// A connection could not be accepted.
@@ -161,7 +174,7 @@ impl Tally {
 
     /// Says what went wrong since the last report.
     pub(crate) fn report(&mut self) {
-        let Recent { left_out, stalled, refused, too_many, not_accepted } = take(&mut self.recent);
+        let Recent { left_out, ended, not_accepted } = take(&mut self.recent);
         if !left_out.is_empty() {
             let messages: u64 = left_out.values().sum();
             let subscribers = left_out.len();
@@ -173,13 +186,9 @@ impl Tally {
                 "messages left out for subscribers that are too slow"
             );
         }
-        for (named, what) in [
-            (stalled, "disconnected subscribers that took nothing for `stalled_after`"),
-            (refused, "refused connections that are no subscribers"),
-            (too_many, "refused subscribers beyond `max_subscribers`"),
-        ] {
-            if named.count > 0 {
-                tracing::warn!(subscribers = named.count, who = named.names(), "{what}");
+        for (what, told) in ENDINGS {
+            if let Some(named) = ended.get(&what) {
+                tracing::warn!(connections = named.count, who = named.names(), "{told}");
             }
         }
         if let Some(error) = not_accepted {
@@ -190,9 +199,11 @@ impl Tally {
     /// Says what is not said yet, and the sums.
     pub(crate) fn conclude(&mut self) {
         self.report();
-        let Self { published, most_subscribers, counts, .. } = *self;
-        let [by_messages, by_bytes, by_memory, unsent, stalled, no_subscriber, too_many] = counts;
-        let (left_out, refused) = (by_messages + by_bytes + by_memory, no_subscriber + too_many);
+        let Self { published, most_subscribers, .. } = *self;
+        let sum = |what: &[Count]| -> u64 { what.iter().map(|what| self.count_of(*what)).sum() };
+        let left_out = sum(&[Count::OverHighWaterMark, Count::OverMaxBytes, Count::OverMaxTotalBytes]);
+        let (unsent, stalled) = (sum(&[Count::Unsent]), sum(&[Count::Stalled]));
+        let refused = sum(&ENDINGS.map(|(what, _)| what)) - stalled;
         tracing::info!(published, most_subscribers, left_out, unsent, stalled, refused, "gateway closed");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::Mutex;
 
 use super::*;
 use crate::tally::Count;
@@ -11,6 +12,7 @@ const LIMITS: Limits = Limits {
     bytes: usize::MAX,
     total_bytes: usize::MAX,
     subscribers: 2,
+    per_address: 0,
     stalled_after: Duration::from_secs(60),
 };
 
@@ -25,7 +27,7 @@ fn open(limits: Limits) -> (Publisher, SocketAddr, Counts) {
     let address = Address::try_from("tcp://127.0.0.1:*".to_owned()).unwrap();
     let counts = Counts::default();
     let counted = Arc::clone(&counts);
-    let counter = Box::new(move |what, n| lock(&counted).push((what, n)));
+    let counter = Box::new(move |what, n| counted.lock().unwrap().push((what, n)));
     let publisher = Publisher::open(&[address], limits, counter).unwrap();
     let bound = publisher.bound()[0];
     (publisher, bound, counts)
@@ -33,7 +35,7 @@ fn open(limits: Limits) -> (Publisher, SocketAddr, Counts) {
 
 /// What it has counted of this kind.
 fn sum(counts: &Counts, what: Count) -> u64 {
-    lock(counts).iter().filter(|(counted, _)| *counted == what).map(|(_, n)| n).sum()
+    counts.lock().unwrap().iter().filter(|(counted, _)| *counted == what).map(|(_, n)| n).sum()
 }
 
 /// A subscriber whose subscription has come: it has the answer to a ping that it sent after it.
@@ -70,7 +72,7 @@ fn what_waits_at_the_end_is_still_sent() {
     }
     publisher.close();
     assert_eq!(drain(stream), 1000 * (3 + 2 + 100));
-    assert!(lock(&counts).is_empty());
+    assert!(counts.lock().unwrap().is_empty());
 }
 
 #[test]
@@ -97,7 +99,7 @@ fn who_takes_nothing_is_disconnected_and_others_get_all_meanwhile() {
     let got = drain(stalled) / size;
     assert_eq!(sum(&counts, Count::Stalled), 1);
     // What was published after it was cut off was not for it.
-    assert!((1..=64 - got).contains(&(sum(&counts, Count::Unsent) as usize)), "{:?}", lock(&counts));
+    assert!((1..=64 - got).contains(&(sum(&counts, Count::Unsent) as usize)), "{:?}", counts.lock().unwrap());
     publisher.close();
     drain(reading);
 }
@@ -114,7 +116,7 @@ fn all_who_are_behind_share_what_memory_there_is() {
     publisher.close();
     let got: usize = stalled.into_iter().map(|stream| drain(stream) / size).sum();
     let left_out = sum(&counts, Count::OverMaxTotalBytes) as usize;
-    assert!(left_out > 0 && sum(&counts, Count::Unsent) <= 2 * 5, "{:?}", lock(&counts));
+    assert!(left_out > 0 && sum(&counts, Count::Unsent) <= 2 * 5, "{:?}", counts.lock().unwrap());
     assert_eq!(got + left_out + sum(&counts, Count::Unsent) as usize, 2 * 64);
 }
 
@@ -132,5 +134,33 @@ fn more_subscribers_than_allowed_are_refused() {
     publisher.publish(message(1)).unwrap();
     publisher.close();
     assert_eq!((drain(first), drain(second)), (6, 6));
-    assert_eq!(*lock(&counts), [(Count::TooMany, 1)]);
+    assert_eq!(*counts.lock().unwrap(), [(Count::OverMaxSubscribers, 1)]);
+}
+
+#[test]
+fn who_subscribes_to_nothing_is_disconnected() {
+    let (publisher, address, counts) = open(Limits { stalled_after: Duration::from_millis(50), ..LIMITS });
+    let mut idle = TcpStream::connect(address).unwrap();
+    let (greeting, _subscription) = GREETING.split_at(GREETING.len() - 3);
+    idle.write_all(greeting).unwrap();
+    assert_eq!(drain(idle), GREETED);
+    // As little as who has cancelled what it wanted.
+    let mut cancelled = subscriber(address);
+    cancelled.write_all(b"\0\x01\0").unwrap();
+    assert_eq!(drain(cancelled), 0);
+    publisher.close();
+    assert_eq!(*counts.lock().unwrap(), [(Count::Idle, 1); 2]);
+}
+
+#[test]
+fn who_does_not_greet_makes_way_for_a_subscriber() {
+    let (publisher, address, counts) = open(LIMITS);
+    let silent = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+    let subscribers = [(); 2].map(|()| subscriber(address));
+    publisher.publish(message(1)).unwrap();
+    publisher.close();
+    assert_eq!(subscribers.map(drain), [6, 6]);
+    // They have heard the beginning of a greeting.
+    silent.into_iter().for_each(|silent| assert!(drain(silent) < GREETED));
+    assert_eq!(*counts.lock().unwrap(), [(Count::Displaced, 1); 2]);
 }

@@ -85,9 +85,11 @@ impl Audience {
 
     /// Lets each have what waits for it, and waits for that, but not long.
     pub(crate) async fn close(&self) {
-        for subscriber in self.subscribers().iter() {
+        self.subscribers().retain(|subscriber| {
             subscriber.queue.close();
-        }
+            // For who is still greeting, nothing waits.
+            subscriber.has_greeted()
+        });
         let all_gone = async {
             while !self.subscribers().is_empty() {
                 self.gone.notified().await;
@@ -187,5 +189,15 @@ mod tests {
         assert!(comes(&audience, "192.0.2.1") && is_there(&wanting_nothing) && !is_there(&greeting));
         assert!(comes(&audience, "192.0.2.3") && !is_there(&wanting_nothing));
         assert!(!comes(&audience, "192.0.2.3"));
+    }
+
+    #[test]
+    fn nobody_waits_at_the_end_for_who_is_still_greeting() {
+        let audience = audience(1, 0);
+        audience.enter(SocketAddr::new([192, 0, 2, 1].into(), 1)).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(audience.close());
+        // Who is there still counts as too slow.
+        assert!(audience.subscribers().is_empty());
     }
 }

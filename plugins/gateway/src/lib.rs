@@ -15,6 +15,7 @@ mod subscriptions;
 mod tally;
 mod zmtp;
 
+use std::num::NonZeroUsize;
 use std::slice;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration
 use plugin_api::{
     BatchFailure, Consumer, Failure, Hub, Message, Outbound, Pattern, StartError, export_plugin, tracing,
 };
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use address::Address;
 use limits::Limits;
@@ -37,13 +39,13 @@ struct Config {
     /// Where subscribers connect: all of these are bound.
     addresses: Vec<Address>,
     /// As many messages wait for one subscriber at most; what comes then is left out for it, and counted.
-    high_water_mark: usize,
+    high_water_mark: NonZeroUsize,
     /// As many bytes wait for one subscriber at most.
-    max_bytes: usize,
+    max_bytes: NonZeroUsize,
     /// As many bytes wait for all of them together; a message counts once. Who is behind gets no more then.
-    max_total_bytes: usize,
+    max_total_bytes: NonZeroUsize,
     /// More subscribers than these are refused.
-    max_subscribers: usize,
+    max_subscribers: NonZeroUsize,
     /// More subscribers of one address than these are refused; 0 for any number.
     max_per_address: usize,
     /// A subscriber that takes no byte of what waits for it, or wants nothing, for so long is disconnected.
@@ -52,18 +54,25 @@ struct Config {
     never_from: Vec<String>,
 }
 
-/// A duration as it is written in the hub's configuration, `1m 30s`.
+/// A duration as it is written in the hub's configuration, `1m 30s`, and no instant.
 #[derive(Debug, Clone, Copy, Deserialize)]
-struct Time(#[serde(with = "duration")] Duration);
+struct Time(#[serde(deserialize_with = "some_time")] Duration);
+
+fn some_time<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, D::Error> {
+    match duration::deserialize(value)? {
+        Duration::ZERO => Err(D::Error::custom("it must be more than \"0s\"")),
+        time => Ok(time),
+    }
+}
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             addresses: vec![Address::default()],
-            high_water_mark: 10_000,
-            max_bytes: 64 * 1024 * 1024,
-            max_total_bytes: 1024 * 1024 * 1024,
-            max_subscribers: 4096,
+            high_water_mark: const { NonZeroUsize::new(10_000).unwrap() },
+            max_bytes: const { NonZeroUsize::new(64 * 1024 * 1024).unwrap() },
+            max_total_bytes: const { NonZeroUsize::new(1024 * 1024 * 1024).unwrap() },
+            max_subscribers: const { NonZeroUsize::new(4096).unwrap() },
             max_per_address: 128,
             stalled_after: Time(Duration::from_secs(60)),
             never_from: vec!["gateway".to_owned()],
@@ -109,10 +118,10 @@ impl Consumer for Gateway {
     fn start(config: Config, hub: Hub) -> Result<Self, StartError> {
         let Config { never_from, .. } = config;
         let limits = Limits {
-            messages: config.high_water_mark,
-            bytes: config.max_bytes,
-            total_bytes: config.max_total_bytes,
-            subscribers: config.max_subscribers,
+            messages: config.high_water_mark.get(),
+            bytes: config.max_bytes.get(),
+            total_bytes: config.max_total_bytes.get(),
+            subscribers: config.max_subscribers.get(),
             per_address: config.max_per_address,
             stalled_after: config.stalled_after.0,
         };
@@ -193,5 +202,20 @@ mod tests {
     fn an_address_that_is_none_is_named() {
         let error = Harness::<Gateway>::describe(json!({"addresses": ["ipc:///tmp/x"]})).err().unwrap();
         assert!(error.to_string().starts_with("addresses.0: `ipc:"), "{error}");
+    }
+
+    #[test]
+    fn limits_that_would_serve_nobody_are_refused() {
+        for (key, none, mend) in [
+            ("high_water_mark", json!(0), "nonzero"),
+            ("max_bytes", json!(0), "nonzero"),
+            ("max_total_bytes", json!(0), "nonzero"),
+            ("max_subscribers", json!(0), "nonzero"),
+            ("stalled_after", json!("0s"), "more than \"0s\""),
+        ] {
+            let error = Harness::<Gateway>::describe(json!({key: none})).err().unwrap().to_string();
+            assert!(error.starts_with(key) && error.contains(mend), "{error}");
+        }
+        Harness::<Gateway>::describe(json!({"max_per_address": 0})).unwrap();
     }
 }

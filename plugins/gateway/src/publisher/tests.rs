@@ -38,10 +38,15 @@ fn sum(counts: &Counts, what: Count) -> u64 {
     counts.lock().unwrap().iter().filter(|(counted, _)| *counted == what).map(|(_, n)| n).sum()
 }
 
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
 /// A subscriber whose subscription has come: it has the answer to a ping that it sent after it.
 fn subscriber(address: SocketAddr) -> TcpStream {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut stream = connect(address);
     stream.write_all(GREETING).unwrap();
     stream.write_all(b"\x04\x0a\x04PING\0\x64abc").unwrap();
     let mut answer = [0; GREETED + 10];
@@ -121,8 +126,7 @@ fn all_who_are_behind_share_what_memory_there_is() {
 }
 
 fn stalled_place_is_taken(address: SocketAddr) -> bool {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut stream = connect(address);
     stream.read_exact(&mut [0; 1]).is_err()
 }
 
@@ -130,7 +134,7 @@ fn stalled_place_is_taken(address: SocketAddr) -> bool {
 fn more_subscribers_than_allowed_are_refused() {
     let (publisher, address, counts) = open(LIMITS);
     let (first, second) = (subscriber(address), subscriber(address));
-    assert_eq!(drain(TcpStream::connect(address).unwrap()), 0);
+    assert_eq!(drain(connect(address)), 0);
     publisher.publish(message(1)).unwrap();
     publisher.close();
     assert_eq!((drain(first), drain(second)), (6, 6));
@@ -140,7 +144,7 @@ fn more_subscribers_than_allowed_are_refused() {
 #[test]
 fn who_subscribes_to_nothing_is_disconnected() {
     let (publisher, address, counts) = open(Limits { stalled_after: Duration::from_millis(50), ..LIMITS });
-    let mut idle = TcpStream::connect(address).unwrap();
+    let mut idle = connect(address);
     let (greeting, _subscription) = GREETING.split_at(GREETING.len() - 3);
     idle.write_all(greeting).unwrap();
     assert_eq!(drain(idle), GREETED);
@@ -155,7 +159,7 @@ fn who_subscribes_to_nothing_is_disconnected() {
 #[test]
 fn who_does_not_greet_makes_way_for_a_subscriber() {
     let (publisher, address, counts) = open(LIMITS);
-    let silent = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+    let silent = [(); 2].map(|()| connect(address));
     let subscribers = [(); 2].map(|()| subscriber(address));
     publisher.publish(message(1)).unwrap();
     publisher.close();

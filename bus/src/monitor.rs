@@ -11,7 +11,8 @@ use crate::socket::millis;
 /// How long libzmq may take to close a socket that has nothing more to send; it takes milliseconds.
 pub(crate) const CLOSING: Duration = Duration::from_secs(1);
 
-const EVENTS: [SocketEvent; 8] = [
+const EVENTS: [SocketEvent; 9] = [
+    SocketEvent::CONNECTED,
     SocketEvent::CONNECT_RETRIED,
     SocketEvent::ACCEPTED,
     SocketEvent::HANDSHAKE_SUCCEEDED,

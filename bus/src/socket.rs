@@ -36,6 +36,8 @@ fn open(
     socket.set_reconnect_ivl(millis(options.reconnect_ivl).max(1))?;
     socket.set_reconnect_ivl_max(millis(options.reconnect_ivl_max))?;
     socket.set_connect_timeout(millis(CONNECT_TIMEOUT))?;
+    // libzmq's limit is met by a mechanism alone: it would cut off whoever speaks ZMTP 2 or 1 (libzmq 3 and 2) every 30 s.
+    socket.set_handshake_ivl(0)?;
     socket.set_maxmsgsize(options.max_message_size.try_into().unwrap_or(i64::MAX))?;
     Ok(socket)
 }
@@ -87,6 +89,7 @@ mod tests {
             assert_eq!(socket.get_reconnect_ivl_max(), Ok(1_002));
             // libzmq's own end the process when they find a peer dead whose messages wait here.
             assert_eq!(socket.get_heartbeat_ivl(), Ok(0));
+            assert_eq!(socket.get_handshake_ivl(), Ok(0));
             assert_eq!(socket.get_maxmsgsize(), Ok(12_345));
         }
     }

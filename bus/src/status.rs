@@ -297,7 +297,7 @@ impl Traffic {
         self.last_by_clock.store((self.began.elapsed().as_micros() as u64).max(1), Ordering::Relaxed);
     }
 
-    fn last_by_clock(&self) -> Option<Instant> {
+    pub(crate) fn last_by_clock(&self) -> Option<Instant> {
         match self.last_by_clock.load(Ordering::Relaxed) {
             0 => None,
             micros => Some(self.began + Duration::from_micros(micros)),

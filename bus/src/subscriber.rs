@@ -211,6 +211,7 @@ impl Subscriber {
                 links,
                 discoveries,
                 is_bound,
+                traffic: Arc::clone(&source.traffic),
                 closed,
             });
         }

@@ -12,6 +12,12 @@ use crate::{Address, Host, State};
 /// says at once that it retries. After this time without a word it is made to.
 const GIVEN_UP: Duration = Duration::from_secs(3);
 
+/// How often a connection without a handshake is looked at for what has come by it.
+const LISTENING: Duration = Duration::from_secs(1);
+
+/// After this time without a handshake, a connection counts as tried.
+const SILENT: Duration = Duration::from_secs(10);
+
 /// A host name may have several addresses: those that do not answer are tried in turn, and when all have been, the name
 /// is looked up anew, for it may have moved.
 pub(super) struct Link {
@@ -30,6 +36,12 @@ pub(super) struct Link {
     lookup: Lookup,
     /// When libzmq will count as having given up.
     given_up: Option<Instant>,
+    /// Whether a connection stands without a handshake, or with one before ZMTP 3, of which libzmq does not tell.
+    pub(super) lacks_handshake: bool,
+    /// When none did last. What came since has come by the one that stands.
+    closed_at: Instant,
+    /// When it is to be seen next whether something has come by such a connection.
+    pub(super) listens: Option<Instant>,
 }
 
 /// An address that libzmq can take without a lookup.
@@ -55,6 +67,9 @@ impl Link {
             alternatives: Vec::new(),
             lookup,
             given_up: None,
+            lacks_handshake: false,
+            closed_at: now,
+            listens: None,
         }
     }
 
@@ -70,7 +85,7 @@ impl Link {
 
     /// When there is something to do next.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.lookup.due().into_iter().chain(self.given_up).min()
+        self.lookup.due().into_iter().chain(self.given_up).chain(self.listens).min()
     }
 
     /// What to look up, once it is due.
@@ -111,7 +126,8 @@ impl Link {
 
     /// The connection broke, or its handshake did.
     pub(super) fn broken(&mut self, now: Instant) {
-        (self.is_connected, self.is_settled) = (false, true);
+        self.is_settled = true;
+        self.closed(now);
         self.given_up = Some(now + GIVEN_UP);
     }
 
@@ -119,6 +135,7 @@ impl Link {
     pub(super) fn retried(&mut self, now: Instant) -> Option<Target> {
         self.given_up = None;
         self.is_settled = true;
+        self.closed(now);
         let is_name = matches!(self.address, Address::Tcp { host: Host::Name(_), .. });
         if !is_name || self.lookup.is_under_way() {
             return None;
@@ -130,10 +147,41 @@ impl Link {
         next
     }
 
-    pub(super) fn connected(&mut self) {
-        (self.is_connected, self.is_settled) = (true, true);
+    fn closed(&mut self, now: Instant) {
+        (self.is_connected, self.lacks_handshake, self.listens) = (false, false, None);
+        self.closed_at = now;
+    }
+
+    /// The peer took the connection; it has not said anything yet.
+    pub(super) fn opened(&mut self, now: Instant) {
+        (self.lacks_handshake, self.listens) = (true, Some(now + LISTENING));
         self.given_up = None;
+    }
+
+    /// Since when what comes has come by the connection that stands, if it is time to see whether anything has.
+    pub(super) fn take_listening(&mut self, now: Instant) -> Option<Instant> {
+        self.listens.take_if(|at| *at <= now)?;
+        self.listens = Some(now + LISTENING);
+        self.is_settled |= now.duration_since(self.closed_at) >= SILENT;
+        Some(self.closed_at)
+    }
+
+    /// The peer is there, as its handshake tells.
+    pub(super) fn connected(&mut self) {
+        self.lacks_handshake = false;
+        self.heard();
+    }
+
+    /// The peer is there, as what came from it tells.
+    pub(super) fn heard(&mut self) {
+        (self.is_connected, self.is_settled) = (true, true);
+        (self.listens, self.given_up) = (None, None);
         self.lookup.succeeded();
+    }
+
+    /// Whether the peer would answer a greeting: one before ZMTP 3 does not.
+    pub(super) fn can_be_greeted(&self) -> bool {
+        self.is_connected && !self.lacks_handshake
     }
 
     fn next_alternative(&mut self) -> Option<Target> {

@@ -166,7 +166,7 @@ impl Supervision {
     fn feel_pulses(&mut self) {
         let Some(pulse) = &mut self.pulse else { return };
         let now = Instant::now();
-        pulse.follow(self.watched.iter().flat_map(Watched::connected), now);
+        pulse.follow(self.watched.iter().flat_map(Watched::greetable), now);
         for change in pulse.turn(now) {
             self.watched.iter().for_each(|watched| watched.pulse(&change, &self.status));
         }
@@ -175,6 +175,7 @@ impl Supervision {
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
         for watched in &mut self.watched {
+            give(&self.orders, &self.orders_bell, watched.listen(now, &self.status));
             give(&self.orders, &self.orders_bell, watched.take_given_up(now));
             for (address, question) in watched.take_lookups(now) {
                 let (id, inbox, bell) = (watched.id, self.inbox.clone(), Arc::clone(&self.bell));

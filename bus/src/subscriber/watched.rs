@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -14,7 +15,7 @@ use super::link::{Link, Target};
 use super::pulse::Change;
 use super::resolver::Question;
 use crate::monitor::Monitor;
-use crate::status::AddressStatus;
+use crate::status::{AddressStatus, Traffic};
 use crate::{Address, DownReason, EndpointName, Moment, State, StatusBoard};
 
 /// What the supervisor wants done to the socket of an endpoint.
@@ -36,6 +37,7 @@ pub(super) struct Watched {
     pub(super) links: Vec<Link>,
     pub(super) discoveries: Vec<Discovery>,
     pub(super) is_bound: bool,
+    pub(super) traffic: Arc<Traffic>,
     /// Told when libzmq has closed the socket.
     pub(super) closed: Sender<()>,
 }
@@ -263,13 +265,14 @@ impl Watched {
         let link = self.links.get_mut(index)?;
         let (name, address) = (&self.name, &link.address);
         match event {
+            SocketEvent::CONNECTED => {
+                link.opened(Instant::now());
+                None
+            }
             SocketEvent::HANDSHAKE_SUCCEEDED => {
-                status.update(name, address, |status| {
-                    status.state = State::Connected;
-                    status.connected_since = Some(Moment::now());
-                    status.connects += 1;
-                });
-                info!(endpoint = %name, %address, "connected");
+                if !link.is_connected {
+                    connected(status, name, address);
+                }
                 link.connected();
                 None
             }
@@ -288,7 +291,8 @@ impl Watched {
             SocketEvent::HANDSHAKE_FAILED_NO_DETAIL
             | SocketEvent::HANDSHAKE_FAILED_PROTOCOL
             | SocketEvent::HANDSHAKE_FAILED_AUTH => {
-                if down(status, name, address, DownReason::Handshake) {
+                // libzmq says so, too, when a peer before ZMTP 3 goes.
+                if !link.is_connected && down(status, name, address, DownReason::Handshake) {
                     warn!(endpoint = %name, %address, "{}; retrying for ever", DownReason::Handshake);
                 }
                 None
@@ -311,9 +315,24 @@ impl Watched {
         }
     }
 
-    /// Where peers are connected.
-    pub(super) fn connected(&self) -> impl Iterator<Item = &Target> {
-        let links = self.links.iter().filter(|link| link.is_connected && !self.is_bound);
+    /// Sees who is there without a handshake that libzmq would tell of: a peer before ZMTP 3. Of a message only the endpoint is
+    /// known, so nothing is said while it may be from another peer.
+    pub(super) fn listen(&mut self, now: Instant, status: &StatusBoard) -> Vec<Order> {
+        let may_be_from_another = self.links.iter().any(Link::can_be_greeted);
+        let last = self.traffic.last_by_clock();
+        for link in &mut self.links {
+            let Some(closed_at) = link.take_listening(now) else { continue };
+            if !may_be_from_another && last.is_some_and(|last| last >= closed_at) {
+                connected(status, &self.name, &link.address);
+                link.heard();
+            }
+        }
+        self.retire(status)
+    }
+
+    /// Whom to greet: who is connected and would answer.
+    pub(super) fn greetable(&self) -> impl Iterator<Item = &Target> {
+        let links = self.links.iter().filter(|link| link.can_be_greeted() && !self.is_bound);
         links.filter_map(|link| link.target.as_ref())
     }
 
@@ -343,11 +362,14 @@ impl Watched {
     /// Makes a link lead elsewhere. One connection to a place is enough, and it is left with the last link that led there.
     fn redirect(&mut self, index: usize, to: Target, status: &StatusBoard) -> Option<Order> {
         let twin = self.links.iter().find(|link| link.target.as_ref() == Some(&to));
-        let twin = twin.map(|link| (link.address.clone(), link.is_connected, link.is_settled));
+        let twin = twin.map(|link| {
+            (link.address.clone(), link.is_connected, link.is_settled, link.lacks_handshake, link.listens)
+        });
         let link = self.links.get_mut(index)?;
-        link.is_connected = false;
-        if let Some((twin, is_connected, is_settled)) = &twin {
+        (link.is_connected, link.lacks_handshake, link.listens) = (false, false, None);
+        if let Some((twin, is_connected, is_settled, lacks_handshake, listens)) = &twin {
             (link.is_connected, link.is_settled) = (*is_connected, *is_settled);
+            (link.lacks_handshake, link.listens) = (*lacks_handshake, *listens);
             status.share(&self.name, twin, &link.address);
         }
         let left = link.target.replace(to.clone());
@@ -355,6 +377,15 @@ impl Watched {
         let connect = twin.is_none().then_some(to);
         (leave.is_some() || connect.is_some()).then_some(Order { endpoint: self.id, leave, connect })
     }
+}
+
+fn connected(status: &StatusBoard, name: &EndpointName, address: &Address) {
+    status.update(name, address, |status| {
+        status.state = State::Connected;
+        status.connected_since = Some(Moment::now());
+        status.connects += 1;
+    });
+    info!(endpoint = %name, %address, "connected");
 }
 
 /// Sets an address down; false when it already was for that kind of reason, so that each transition is logged once.

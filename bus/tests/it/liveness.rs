@@ -1,7 +1,7 @@
 //! Endpoints that are down, come up, vanish or are something else cost the others nothing and can be seen.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use bus::{Address, Context, DownReason, Options, Publish, State, Subscribe};
@@ -131,6 +131,49 @@ fn a_peer_that_two_endpoints_lead_to_is_greeted_too() {
     for _ in 0..5 {
         monitor.recv_multipart(0).unwrap();
     }
+}
+
+/// A publisher that speaks ZMTP 2.0, as libzmq 3.2 does: no mechanism, and nothing that libzmq would take for a handshake.
+fn speak_zmtp_2(publisher: &TcpListener, body: &[u8]) -> TcpStream {
+    let (mut stream, _) = publisher.accept().unwrap();
+    let (signature, revision, kind, identity) = (b"\xff\0\0\0\0\0\0\0\x01\x7f", b"\x01", b"\x01", b"\0\0");
+    stream.write_all(&[&signature[..], revision, kind, identity].concat()).unwrap();
+    stream.write_all(&[b"\x01\x03org\0", &[body.len() as u8][..], body].concat()).unwrap();
+    stream
+}
+
+#[test]
+fn who_speaks_an_old_zeromq_is_connected_once_it_publishes_and_is_not_greeted() {
+    let publisher = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("tcp://{}", publisher.local_addr().unwrap());
+    let context = eager();
+    let mut subscriber = subscriber(&context, &[&endpoint("old", &at)]);
+    for round in 1..=2 {
+        let stream = speak_zmtp_2(&publisher, b"here");
+        assert_eq!(texts(&receive(&mut subscriber, 1)), [("old", "org", "here")]);
+        wait_for_state(&subscriber, "old", |state| *state == State::Connected);
+        drop(stream);
+        wait_for_state(&subscriber, "old", |state| {
+            matches!(state, State::Down { reason: DownReason::Lost, .. })
+        });
+        let status = subscriber.status().endpoint("old").unwrap();
+        assert_eq!((status.addresses[0].connects, status.addresses[0].disconnects), (round, round));
+    }
+}
+
+#[test]
+fn who_takes_a_connection_and_says_nothing_is_not_connected() {
+    let publisher = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("tcp://{}", publisher.local_addr().unwrap());
+    let (context, (_peer, monitor, other)) = (eager(), watched_peer());
+    let subscriber = subscriber(&context, &[&endpoint("mute", &at), &endpoint("x", &other)]);
+    let _stream = publisher.accept().unwrap();
+    // Its own connection, and greetings, among which those of the mute one would be.
+    for _ in 0..10 {
+        monitor.recv_multipart(0).unwrap();
+    }
+    let status = subscriber.status().endpoint("mute").unwrap();
+    assert_eq!((&status.addresses[0].state, status.addresses[0].connects), (&State::Connecting, 0));
 }
 
 /// The timer of a connection in `/proc/net/tcp`: its kind and the hundredths of a second until it fires.

@@ -9,6 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::deadline::Deadline;
 use crate::{Address, EndpointName};
 
+/// How long after the handshake a publisher may need to take the subscription, which libzmq does not tell: a round trip, and
+/// the publisher's thread comes by. What it sends before does not come.
+pub(crate) const SUBSCRIBING: Duration = Duration::from_secs(1);
+
 /// One endpoint as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointStatus {

@@ -30,8 +30,9 @@ pub trait Subscribe: Send {
     fn connect(&mut self, endpoint: &Endpoint, prefixes: &Prefixes) -> Result<(), BusError>;
 
     /// Has an endpoint that is connected lead to these addresses. New ones are connected first; those that are not among them
-    /// are left when each new one is connected, or was tried, and what has come from the others is taken. Where both have an
-    /// address, nothing happens.
+    /// are left when each new one has been connected for a second, in which its publisher takes the subscription, or was tried,
+    /// and what has come from the others is taken. Where both lead to the same publisher, its messages come twice meanwhile.
+    /// Where both have an address, nothing happens.
     ///
     /// Returns at once, as [`Self::connect`].
     ///

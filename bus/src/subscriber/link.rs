@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::lookup::Lookup;
 use super::resolver::Question;
-use crate::status::AddressStatus;
+use crate::status::{AddressStatus, SUBSCRIBING};
 use crate::{Address, Host, State};
 
 /// libzmq gives a connection up for good when the peer breaks its protocol, be it by a message over the limit; else it
@@ -28,20 +28,28 @@ pub(super) struct Link {
     pub(super) is_found: bool,
     /// Whether neither configuration nor service leads here any more.
     pub(super) is_leaving: bool,
-    /// Whether the peer has spoken ZeroMQ and has not gone since.
-    pub(super) is_connected: bool,
-    /// Whether it was connected, or could not be.
-    pub(super) is_settled: bool,
+    pub(super) connection: Connection,
     alternatives: Vec<SocketAddr>,
     lookup: Lookup,
     /// When libzmq will count as having given up.
     given_up: Option<Instant>,
-    /// Whether a connection stands without a handshake, or with one before ZMTP 3, of which libzmq does not tell.
-    pub(super) lacks_handshake: bool,
-    /// When none did last. What came since has come by the one that stands.
+    /// When no connection stood last. What came since has come by the one that stands.
     closed_at: Instant,
-    /// When it is to be seen next whether something has come by such a connection.
-    pub(super) listens: Option<Instant>,
+}
+
+/// How a link is connected at present. Links to the same place share it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Connection {
+    /// Whether the peer has spoken ZeroMQ and has not gone since.
+    pub(super) is_connected: bool,
+    /// Whether it was connected, or could not be.
+    pub(super) is_settled: bool,
+    /// Whether it stands without a handshake, or with one before ZMTP 3, of which libzmq does not tell.
+    lacks_handshake: bool,
+    /// When it is to be seen next whether something has come by a connection without a handshake.
+    listens: Option<Instant>,
+    /// When the peer will have taken the subscription, if it has only just been connected.
+    subscribes: Option<Instant>,
 }
 
 /// An address that libzmq can take without a lookup.
@@ -60,16 +68,13 @@ impl Link {
         Self {
             address,
             target,
-            is_settled,
+            connection: Connection::none(is_settled),
             is_found: false,
             is_leaving: false,
-            is_connected: false,
             alternatives: Vec::new(),
             lookup,
             given_up: None,
-            lacks_handshake: false,
             closed_at: now,
-            listens: None,
         }
     }
 
@@ -85,7 +90,13 @@ impl Link {
 
     /// When there is something to do next.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.lookup.due().into_iter().chain(self.given_up).chain(self.listens).min()
+        self.lookup
+            .due()
+            .into_iter()
+            .chain(self.given_up)
+            .chain(self.connection.listens)
+            .chain(self.connection.subscribes)
+            .min()
     }
 
     /// What to look up, once it is due.
@@ -120,13 +131,12 @@ impl Link {
 
     /// The name was not found: how long until the next try.
     pub(super) fn unresolved(&mut self, now: Instant) -> Duration {
-        self.is_settled = true;
+        self.connection.is_settled = true;
         self.lookup.retry(now)
     }
 
     /// The connection broke, or its handshake did.
     pub(super) fn broken(&mut self, now: Instant) {
-        self.is_settled = true;
         self.closed(now);
         self.given_up = Some(now + GIVEN_UP);
     }
@@ -134,7 +144,6 @@ impl Link {
     /// An attempt failed and libzmq makes another: where to connect instead.
     pub(super) fn retried(&mut self, now: Instant) -> Option<Target> {
         self.given_up = None;
-        self.is_settled = true;
         self.closed(now);
         let is_name = matches!(self.address, Address::Tcp { host: Host::Name(_), .. });
         if !is_name || self.lookup.is_under_way() {
@@ -148,44 +157,62 @@ impl Link {
     }
 
     fn closed(&mut self, now: Instant) {
-        (self.is_connected, self.lacks_handshake, self.listens) = (false, false, None);
+        self.connection = Connection::none(true);
         self.closed_at = now;
     }
 
     /// The peer took the connection; it has not said anything yet.
     pub(super) fn opened(&mut self, now: Instant) {
-        (self.lacks_handshake, self.listens) = (true, Some(now + LISTENING));
+        (self.connection.lacks_handshake, self.connection.listens) = (true, Some(now + LISTENING));
         self.given_up = None;
     }
 
     /// Since when what comes has come by the connection that stands, if it is time to see whether anything has.
     pub(super) fn take_listening(&mut self, now: Instant) -> Option<Instant> {
-        self.listens.take_if(|at| *at <= now)?;
-        self.listens = Some(now + LISTENING);
-        self.is_settled |= now.duration_since(self.closed_at) >= SILENT;
+        self.connection.listens.take_if(|at| *at <= now)?;
+        self.connection.listens = Some(now + LISTENING);
+        self.connection.is_settled |= now.duration_since(self.closed_at) >= SILENT;
         Some(self.closed_at)
     }
 
     /// The peer is there, as its handshake tells.
-    pub(super) fn connected(&mut self) {
-        self.lacks_handshake = false;
+    pub(super) fn connected(&mut self, now: Instant) {
+        self.connection.lacks_handshake = false;
+        self.connection.subscribes = Some(now + SUBSCRIBING);
         self.heard();
+    }
+
+    /// Whether it is not to be relied on yet: neither tried, nor connected for long enough.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.is_leaving && (!self.connection.is_settled || self.connection.subscribes.is_some())
+    }
+
+    /// Time has passed.
+    pub(super) fn pass(&mut self, now: Instant) {
+        self.connection.subscribes.take_if(|at| *at <= now);
     }
 
     /// The peer is there, as what came from it tells.
     pub(super) fn heard(&mut self) {
-        (self.is_connected, self.is_settled) = (true, true);
-        (self.listens, self.given_up) = (None, None);
+        (self.connection.is_connected, self.connection.is_settled) = (true, true);
+        (self.connection.listens, self.given_up) = (None, None);
         self.lookup.succeeded();
     }
 
     /// Whether the peer would answer a greeting: one before ZMTP 3 does not.
     pub(super) fn can_be_greeted(&self) -> bool {
-        self.is_connected && !self.lacks_handshake
+        self.connection.is_connected && !self.connection.lacks_handshake
     }
 
     fn next_alternative(&mut self) -> Option<Target> {
         self.alternatives.pop().map(Target::from)
+    }
+}
+
+impl Connection {
+    /// There is none.
+    pub(super) fn none(is_settled: bool) -> Self {
+        Self { is_settled, ..Self::default() }
     }
 }
 
@@ -253,6 +280,22 @@ mod tests {
         link.target = link.resolved(&found(&["10.0.0.1:1"]));
         assert_eq!(link.resolved(&found(&["10.0.0.1:1"])), None);
         assert_eq!(text(link.resolved(&found(&["10.0.0.2:1"]))).as_deref(), Some("tcp://10.0.0.2:1"));
+    }
+
+    #[test]
+    fn a_new_place_is_awaited_until_its_publisher_has_the_subscription_or_it_cannot_be_reached() {
+        let now = Instant::now();
+        let mut link = link("tcp://127.0.0.1:1", now);
+        assert!(link.is_awaited());
+        link.connected(now);
+        link.pass(now);
+        assert!(link.is_awaited(), "what is on its way by the old place would be lost");
+        let later = link.due().unwrap();
+        link.pass(later);
+        assert!(!link.is_awaited());
+        link.connected(later);
+        link.broken(later);
+        assert!(!link.is_awaited());
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Supervision {
     fn do_what_is_due(&mut self) {
         let now = Instant::now();
         for watched in &mut self.watched {
-            give(&self.orders, &self.orders_bell, watched.listen(now, &self.status));
+            give(&self.orders, &self.orders_bell, watched.pass(now, &self.status));
             give(&self.orders, &self.orders_bell, watched.take_given_up(now));
             for (address, question) in watched.take_lookups(now) {
                 let (id, inbox, bell) = (watched.id, self.inbox.clone(), Arc::clone(&self.bell));

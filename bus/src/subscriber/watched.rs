@@ -11,7 +11,7 @@ use zmq::SocketEvent;
 
 use super::discovery::Discovery;
 use super::dns::{NoService, Service};
-use super::link::{Link, Target};
+use super::link::{Connection, Link, Target};
 use super::pulse::Change;
 use super::resolver::Question;
 use crate::monitor::Monitor;
@@ -197,11 +197,10 @@ impl Watched {
         orders
     }
 
-    /// Leaves what is to be left, but not before each new place is connected, or was tried: it may be the same one by another
-    /// name, or the publisher may have moved there.
+    /// Leaves what is to be left, but not before each new place is connected and subscribed to, or was tried: it may be the same
+    /// one by another name, or the publisher may have moved there.
     fn retire(&mut self, status: &StatusBoard) -> Vec<Order> {
-        let is_awaited = |link: &Link| !link.is_leaving && !link.is_settled;
-        if !self.links.iter().any(|link| link.is_leaving) || self.links.iter().any(is_awaited) {
+        if !self.links.iter().any(|link| link.is_leaving) || self.links.iter().any(Link::is_awaited) {
             return Vec::new();
         }
         let (leaving, staying): (Vec<_>, _) =
@@ -270,10 +269,10 @@ impl Watched {
                 None
             }
             SocketEvent::HANDSHAKE_SUCCEEDED => {
-                if !link.is_connected {
+                if !link.connection.is_connected {
                     connected(status, name, address);
                 }
-                link.connected();
+                link.connected(Instant::now());
                 None
             }
             SocketEvent::DISCONNECTED => {
@@ -292,7 +291,7 @@ impl Watched {
             | SocketEvent::HANDSHAKE_FAILED_PROTOCOL
             | SocketEvent::HANDSHAKE_FAILED_AUTH => {
                 // libzmq says so, too, when a peer before ZMTP 3 goes.
-                if !link.is_connected && down(status, name, address, DownReason::Handshake) {
+                if !link.connection.is_connected && down(status, name, address, DownReason::Handshake) {
                     warn!(endpoint = %name, %address, "{}; retrying for ever", DownReason::Handshake);
                 }
                 None
@@ -315,12 +314,13 @@ impl Watched {
         }
     }
 
-    /// Sees who is there without a handshake that libzmq would tell of: a peer before ZMTP 3. Of a message only the endpoint is
+    /// Leaves what was to be left later. Sees who is there without a handshake that libzmq would tell of: a peer before ZMTP 3. Of a message only the endpoint is
     /// known, so nothing is said while it may be from another peer.
-    pub(super) fn listen(&mut self, now: Instant, status: &StatusBoard) -> Vec<Order> {
+    pub(super) fn pass(&mut self, now: Instant, status: &StatusBoard) -> Vec<Order> {
         let may_be_from_another = self.links.iter().any(Link::can_be_greeted);
         let last = self.traffic.last_by_clock();
         for link in &mut self.links {
+            link.pass(now);
             let Some(closed_at) = link.take_listening(now) else { continue };
             if !may_be_from_another && last.is_some_and(|last| last >= closed_at) {
                 connected(status, &self.name, &link.address);
@@ -362,14 +362,11 @@ impl Watched {
     /// Makes a link lead elsewhere. One connection to a place is enough, and it is left with the last link that led there.
     fn redirect(&mut self, index: usize, to: Target, status: &StatusBoard) -> Option<Order> {
         let twin = self.links.iter().find(|link| link.target.as_ref() == Some(&to));
-        let twin = twin.map(|link| {
-            (link.address.clone(), link.is_connected, link.is_settled, link.lacks_handshake, link.listens)
-        });
+        let twin = twin.map(|link| (link.address.clone(), link.connection));
         let link = self.links.get_mut(index)?;
-        (link.is_connected, link.lacks_handshake, link.listens) = (false, false, None);
-        if let Some((twin, is_connected, is_settled, lacks_handshake, listens)) = &twin {
-            (link.is_connected, link.is_settled) = (*is_connected, *is_settled);
-            (link.lacks_handshake, link.listens) = (*lacks_handshake, *listens);
+        link.connection = Connection::none(link.connection.is_settled);
+        if let Some((twin, connection)) = &twin {
+            link.connection = *connection;
             status.share(&self.name, twin, &link.address);
         }
         let left = link.target.replace(to.clone());

@@ -52,5 +52,5 @@ pub use files::TrustFiles;
 pub use load::AnchorError;
 pub use policy::{PolicyProblem, RoutingPolicy};
 pub use signer::{SignError, Signer, SignerError};
-pub use validator::Validator;
+pub use validator::{Basis, Validator};
 pub use verdict::{Field, Reason, Verdict};

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::anchors::Anchors;
 use crate::files::{Fingerprints, TrustFiles};
@@ -20,8 +20,6 @@ pub(crate) struct Trust {
 
 pub(crate) struct State {
     seen: Fingerprints,
-    /// No verdict by it is older.
-    pub(crate) since: SystemTime,
     pub(crate) anchors: Result<Anchors, Arc<AnchorError>>,
 }
 
@@ -40,7 +38,7 @@ impl State {
             }
             Some(error) => tracing::error!("{error}"),
         }
-        Self { seen, since: SystemTime::now(), anchors }
+        Self { seen, anchors }
     }
 }
 
@@ -58,11 +56,9 @@ impl Trust {
         if !self.is_due() || state.anchors.is_ok() && self.files.fingerprints() == state.seen {
             return state;
         }
-        let fresh = State::load(&self.files, Some(&state));
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        // As long as nobody can get the state before, so that what it is asked about from now on came later.
-        *state = Arc::new(State { since: SystemTime::now(), ..fresh });
-        Arc::clone(&state)
+        let fresh = Arc::new(State::load(&self.files, Some(&state)));
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&fresh);
+        fresh
     }
 
     /// Why nothing is trusted now, if that is so.
@@ -103,15 +99,10 @@ mod tests {
         let trust = Trust::new(TrustFiles { ca: made.ca, crl: Some(made.crl) }, Duration::ZERO);
         let problem = std::io::Error::from_raw_os_error(24);
         let error = AnchorError { path: folder.path().to_owned(), reason: Reason::CaUnavailable, problem };
-        let failed = State {
-            seen: trust.files.fingerprints(),
-            since: SystemTime::now(),
-            anchors: Err(Arc::new(error)),
-        };
+        let failed = State { seen: trust.files.fingerprints(), anchors: Err(Arc::new(error)) };
         *trust.state.write().unwrap() = Arc::new(failed);
-        let since = trust.state().since;
         let state = trust.current();
-        assert!(state.anchors.is_ok() && state.since >= since);
+        assert!(state.anchors.is_ok());
         assert!(Arc::ptr_eq(&state, &trust.current()), "read again for nothing");
     }
 }

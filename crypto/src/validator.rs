@@ -1,7 +1,7 @@
 //! Messages in, verdicts out.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use message::Envelope;
 use message::json::{self, Numbers};
@@ -9,7 +9,7 @@ use message::json::{self, Numbers};
 use crate::files::TrustFiles;
 use crate::load::AnchorError;
 use crate::policy::RoutingPolicy;
-use crate::trust::Trust;
+use crate::trust::{State, Trust};
 use crate::verdict::{Field, Reason, Rejection, Verdict};
 use crate::{base64, pkcs1};
 
@@ -23,6 +23,17 @@ use crate::{base64, pkcs1};
 pub struct Validator {
     trust: Trust,
     policy: RoutingPolicy,
+}
+
+/// What verdicts rest on: what was once read from the files, by one validator. No other reading is equal to it, even of the
+/// same files, so that verdicts given between two looks at the same basis rest on that alone.
+#[derive(Clone)]
+pub struct Basis(Arc<State>);
+
+impl PartialEq for Basis {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Validator {
@@ -59,10 +70,10 @@ impl Validator {
         self.trust.trouble()
     }
 
-    /// Since when it goes by what it goes by now: what it said of a message that came before may no longer hold.
+    /// What it goes by now.
     #[must_use]
-    pub fn since(&self) -> SystemTime {
-        self.trust.current().since
+    pub fn basis(&self) -> Basis {
+        Basis(self.trust.current())
     }
 
     /// Who signed it.

@@ -121,9 +121,15 @@ impl Clock {
     #[cfg(test)]
     pub(crate) fn that_has_jumped(by: SignedDuration) -> Self {
         let clock = Self::default();
-        let (to, next) = (SystemTime::now(), Offset(0));
-        clock.lock().note(Jump { by, to, at: Instant::now(), next });
+        clock.jump(by);
         clock
+    }
+
+    /// It jumps, as far as anybody can tell.
+    #[cfg(test)]
+    pub(crate) fn jump(&self, by: SignedDuration) {
+        let (to, next) = (SystemTime::now(), Offset(0));
+        self.lock().note(Jump { by, to, at: Instant::now(), next });
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

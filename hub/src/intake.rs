@@ -248,7 +248,7 @@ impl<S: Subscribe> Intake<S> {
             }
         }
         if let Some(verifier) = &self.verifier {
-            verifier.verify(&mut accepted);
+            verifier.verify(&mut accepted, self.means.appender.next());
         }
         self.drop_duplicates(at, &mut accepted);
         self.append(at, &accepted);

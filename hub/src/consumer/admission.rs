@@ -1,12 +1,10 @@
 //! Whether a consumer that validates may have a message: by what was noted when it came or, if nobody wanted to know then
 //! or that is no longer sure, by what is found out now.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crypto::Verdict;
-use journal::{Ending, Entry};
+use journal::{Ending, Entry, Offset};
 use plugin_api::Verdict as Noted;
 
 use super::Consumer;
@@ -27,8 +25,8 @@ pub(super) enum Admission {
 /// What a consumer may have, as it is known at one moment.
 pub(super) struct Gate<'c> {
     consumer: &'c Consumer,
-    /// When those came whose notes count; `None` for a consumer that does not validate.
-    judge: Option<(&'c Judge, RangeInclusive<SystemTime>)>,
+    /// From which message on notes count, if any do; `None` for a consumer that does not validate.
+    judge: Option<(&'c Judge, Option<Offset>)>,
 }
 
 impl Consumer {
@@ -41,9 +39,9 @@ impl Consumer {
 impl Gate<'_> {
     /// Whether the consumer may have this message.
     pub(super) fn admit(&self, entry: &Entry<'_>) -> Admission {
-        let Some((judge, counts)) = &self.judge else { return Admission::AsNoted };
+        let Some((judge, first)) = self.judge else { return Admission::AsNoted };
         let noted = mark::verdict(entry).0;
-        match (noted, counts.contains(&entry.received())) {
+        match (noted, first.is_some_and(|first| entry.offset() >= first)) {
             (Noted::Valid, true) => return Admission::AsNoted,
             (Noted::Invalid, true) | (Noted::Unsigned, _) => return Admission::Refused,
             _ => {}

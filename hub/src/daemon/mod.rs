@@ -94,7 +94,8 @@ async fn serve(selection: &Selection, mut current: Current, log: &Log) -> Exit {
     };
     report::unread(plan, &journal);
     let outbound = Arc::new(Outbound::new(context.clone(), settings.clone()));
-    let judge = Arc::new(Judge::new(plan.validates().then(|| settings.crypto.validator())));
+    let validator = plan.validates().then(|| settings.crypto.validator());
+    let judge = Arc::new(Judge::new(validator, Arc::clone(&clock)));
     let roster = Roster::default();
     let in_memory = settings.journal.mode == JournalMode::Memory;
     let means = consumers::Means {

@@ -25,7 +25,7 @@ fn taken(endpoint: &str, sent: &[Frames]) -> (Vec<(String, u32)>, String, Vec<En
     let clock = Arc::<Clock>::default();
     let means = Means {
         clock: Arc::clone(&clock),
-        judge: Arc::new(Judge::new(None)),
+        judge: Arc::new(Judge::new(None, Arc::clone(&clock))),
         appender,
         housekeeping: Arc::new(Housekeeping::new(Arc::clone(&journal), clock, &JournalSettings::default())),
         seen: Some(Seen::new(10, Duration::from_secs(60))),

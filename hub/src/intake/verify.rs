@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use journal::Refusal;
+use journal::{Offset, Refusal};
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
@@ -30,8 +30,9 @@ impl Verifier {
         Ok(Self { judge, pool: named.build()? })
     }
 
-    /// Finds out about those that somebody wants only with a signature.
-    pub(super) fn verify(&self, messages: &mut [Accepted]) {
+    /// Finds out about those that somebody wants only with a signature. They will be in the journal from `next` on.
+    pub(super) fn verify(&self, messages: &mut [Accepted], next: Offset) {
+        self.judge.begin(next);
         let verify = |message: &mut Accepted| {
             if message.to_verify {
                 let verdict = self.judge.verdict(&message.topic, &message.body);

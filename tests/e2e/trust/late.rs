@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Instant;
 
-use e2e::{Hub, HubBuilder, Recorder, Scratch, TestPublisher};
-use serde_json::json;
+use e2e::{DEADLINE, Http, Hub, HubBuilder, Recorder, Scratch, TestPublisher, WallClock};
+use serde_json::{Value, json};
 
 use super::{operate, pki, publish_signed, rejected, signer, trust};
 
@@ -157,4 +158,55 @@ fn what_came_while_the_revocation_list_was_missing_is_refused_and_delivered_by_a
     assert_eq!(recorder.wait_for(1)[0]["signer"], "good");
     assert_eq!(hub.stop().code(), Some(0));
     assert_eq!(rejected(&scratch, &state_dir).len(), 1);
+}
+
+#[test]
+fn what_waits_is_not_delivered_once_its_signer_is_revoked_whatever_the_clock_says() {
+    let scratch = Scratch::new();
+    let clock = WallClock::new(&scratch);
+    let recorder = Recorder::listen(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let (free, socket) = (scratch.join("free"), scratch.join("http.sock"));
+    list(&scratch, "empty-list.crl");
+    clock.set(1);
+    let mut hub = clock
+        .of(trusting(&scratch, &publisher, &recorder))
+        .arguments(&["--set", "recorder.delay=1h"])
+        .arguments(&["--set", &format!("recorder.until={}", free.display())])
+        .arguments(&["--set", &format!("http.listen=unix:{}", socket.display())])
+        .start();
+    let status = |is_right: &dyn Fn(&Value) -> bool| {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let status = Http::Unix(socket.clone()).get("/status").json();
+            if is_right(&status) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{status}");
+        }
+    };
+    publisher.wait_for_subscriber("t");
+    publish_signed(&mut publisher, &signer("good"), "t", 0);
+    status(&|status| !status["consumers"][0]["in_hand_seconds"].is_null());
+    publish_signed(&mut publisher, &signer("revoked"), "t", 1);
+    status(&|status| status["intake"]["messages"] == 2);
+    clock.set(0);
+    status(&|status| status["hub"]["clock_jumps"] == 1);
+    list(&scratch, "crl");
+    let read = "read what signatures are trusted by";
+    hub.log().wait_until("the new list is read", |lines| {
+        lines.iter().filter(|line| line.contains(read)).nth(1).map(drop)
+    });
+    // Intake goes by the new list from here on.
+    publish_signed(&mut publisher, &signer("revoked"), "t", 2);
+    hub.log().wait_for("rule=\"revoked\"");
+    // As late as it was when the first of them came, and later.
+    clock.set(2);
+    status(&|status| status["hub"]["clock_jumps"] == 2);
+    fs::write(free, "").unwrap();
+    publish_signed(&mut publisher, &signer("good"), "t", 3);
+    let got = recorder.wait_for(2);
+    assert_eq!([&got[0]["offset"], &got[1]["offset"]], [0, 3]);
+    assert_eq!(hub.stop().code(), Some(0));
+    assert_eq!(recorder.all().len(), 2);
 }

@@ -268,6 +268,17 @@ impl Entry {
 }
 
 impl AddressStatus {
+    /// Whether whoever is there will have taken the subscription, or cannot be reached at present. A publisher has a second
+    /// from its handshake on; what it sends before does not come.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        match self.state {
+            State::Resolving | State::Connecting => false,
+            State::Connected => self.connected_since.is_none_or(|since| since.clock.elapsed() >= SUBSCRIBING),
+            State::Found | State::Unresponsive { .. } | State::Down { .. } | State::Bound => true,
+        }
+    }
+
     pub(crate) fn new(address: Address, state: State) -> Self {
         Self { address, state, connects: 0, disconnects: 0, connected_since: None }
     }

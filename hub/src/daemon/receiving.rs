@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{BusError, Context, StatusBoard, Subscribe};
+use bus::{Address, BusError, Context, EndpointName, StatusBoard, Subscribe};
 use crossbeam_channel::{Sender, unbounded};
 use tokio::sync::oneshot;
 
 use super::StartUpError;
 use crate::intake::reception::{Change, Reception, ReceptionError};
 use crate::intake::{AtomicPhase, Intake, IntakeTally, Means, Phase};
+
+/// How long an address that gets another name may take to be connected by it. It needs a second for the subscription.
+const MOVING: Duration = Duration::from_secs(3);
+
+/// How often it is looked at meanwhile.
+const LOOKING: Duration = Duration::from_millis(50);
 
 /// The intake's thread.
 pub(super) struct Receiving {
@@ -57,6 +63,28 @@ impl Receiving {
             Ok(Ok(done)) => Ok(done?),
             Ok(Err(_)) => Err(StartUpError::Stopped),
             Err(_) => Err(StartUpError::IntakeHeldUp(self.tally.trouble().unwrap_or_default())),
+        }
+    }
+
+    /// Waits until these addresses, which are still subscribed to by another name, are by this one, too; but no longer than
+    /// [`MOVING`].
+    pub(super) async fn settled(&self, moved: &[(EndpointName, Address)]) {
+        let is_settled = |(name, address): &(EndpointName, Address)| {
+            let endpoint = self.endpoints.endpoint(name.as_str());
+            endpoint.is_some_and(|it| it.addresses.iter().any(|it| it.address == *address && it.is_settled()))
+        };
+        let all_are = async {
+            while !moved.iter().all(is_settled) {
+                tokio::time::sleep(LOOKING).await;
+            }
+        };
+        if tokio::time::timeout(MOVING, all_are).await.is_err() {
+            let places: Vec<_> =
+                moved.iter().filter(|it| !is_settled(it)).map(|it| it.1.to_string()).collect();
+            tracing::warn!(
+                places = places.join(" "),
+                "subscribed to by another name, and not yet connected by the new one: what is sent in this moment is lost"
+            );
         }
     }
 

@@ -240,6 +240,7 @@ impl Reloading<'_> {
             }
         }
         self.consumers.started(patience).await?;
+        self.receiving.settled(&self.current.reception().moved(&next.reception())).await;
         Ok(self.receiving.go_over(next.reception(), patience).await?)
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use bus::{BusError, Endpoint, EndpointName, Incoming, Prefixes, Subscribe};
+use bus::{Address, BusError, Endpoint, EndpointName, Incoming, Prefixes, Subscribe};
 use message::{Pattern, PatternSet, Router};
 use settings::Settings;
 
@@ -79,6 +79,21 @@ impl Reception {
         both.topics.extend(next.topics.iter().cloned());
         both.max_body_bytes = both.max_body_bytes.max(next.max_body_bytes);
         both
+    }
+
+    /// The addresses that are subscribed to under another name next, each with that name.
+    #[must_use]
+    pub fn moved(&self, next: &Self) -> Vec<(EndpointName, Address)> {
+        let places = |of: &Self| -> BTreeSet<_> {
+            let places = |it: &Endpoint| {
+                let name = it.name.clone();
+                it.addresses.clone().into_iter().map(move |address| (name.clone(), address))
+            };
+            of.subscribed.iter().flat_map(places).collect()
+        };
+        let (old, new) = (places(self), places(next));
+        let is_moved = |(_, address): &(_, Address)| old.difference(&new).any(|(_, left)| left == address);
+        new.difference(&old).filter(|place| is_moved(place)).cloned().collect()
     }
 }
 

@@ -74,7 +74,8 @@ pub enum State {
     Connecting,
     /// Connected, and the peer speaks ZeroMQ.
     Connected,
-    /// Connected, and whoever is there does not answer a greeting on another connection: its process is frozen.
+    /// Connected, and whoever is there does not answer a greeting on another connection, nor has anything come from the endpoint
+    /// since the greeting before: its process is frozen, or takes no more connections.
     Unresponsive {
         /// Since when that is known.
         since: Moment,

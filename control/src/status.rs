@@ -237,7 +237,7 @@ pub enum AddressState {
     Connecting,
     /// The peer speaks ZeroMQ.
     Connected,
-    /// Connected, but whoever is there does not answer: its process is frozen.
+    /// Connected, but whoever is there takes no further connection and has sent nothing: its process is frozen, or full.
     Unresponsive,
     /// Not connected; it is retried for ever.
     Down,

@@ -39,8 +39,8 @@ enum State {
     Silent,
 }
 
-/// Whether who is at an address answers; told when that changes.
-pub(super) struct Change {
+/// Whether who is at an address answers; told when it does again, and of who does not with each greeting.
+pub(super) struct Answer {
     pub(super) at: String,
     pub(super) answers: bool,
 }
@@ -53,9 +53,16 @@ impl Pulse {
             return Ok(None);
         }
         let socket = socket::subscriber(zmq, options)?;
+        // A greeting that is refused is not tried before the next is due: libzmq would, ten times a second.
+        socket.set_reconnect_ivl(-1).map_err(BusError::system("set ZMQ_RECONNECT_IVL"))?;
         let monitor = Monitor::new(zmq, &socket).map_err(BusError::system("watch a socket"))?;
         let peers = BTreeMap::new();
         Ok(Some(Self { socket: Some(socket), monitor: Some(monitor), interval, peers }))
+    }
+
+    /// How long an answer may take.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
     }
 
     /// When there is something to do next.
@@ -87,8 +94,8 @@ impl Pulse {
     }
 
     /// Greets whose turn it is, and hears who has answered.
-    pub(super) fn turn(&mut self, now: Instant) -> Vec<Change> {
-        let mut changes = self.hear(now);
+    pub(super) fn turn(&mut self, now: Instant) -> Vec<Answer> {
+        let mut answers = self.hear(now);
         let due = self.peers.iter().filter(|(_, peer)| peer.due <= now).map(|(at, _)| at.clone());
         for at in due.collect::<Vec<_>>() {
             let Some(mut peer) = self.peers.remove(&at) else { continue };
@@ -100,12 +107,11 @@ impl Pulse {
             let is_late = now.saturating_duration_since(peer.due) > self.interval / 2;
             peer.state = match peer.state {
                 State::Answered => State::Greeted,
-                State::Greeted if is_late => State::Greeted,
-                State::Greeted => {
-                    changes.push(Change { at: at.clone(), answers: false });
+                state if is_late => state,
+                State::Greeted | State::Silent => {
+                    answers.push(Answer { at: at.clone(), answers: false });
                     State::Silent
                 }
-                State::Silent => State::Silent,
             };
             peer.due = now + self.interval;
             if let Some(Err(error)) = self.socket.as_ref().map(|socket| source::connect(socket, &peer.target))
@@ -115,11 +121,11 @@ impl Pulse {
             }
             self.peers.insert(at, peer);
         }
-        changes
+        answers
     }
 
-    fn hear(&mut self, now: Instant) -> Vec<Change> {
-        let mut changes = Vec::new();
+    fn hear(&mut self, now: Instant) -> Vec<Answer> {
+        let mut answers = Vec::new();
         while let Some((event, at)) = self.monitor.as_ref().and_then(Monitor::next) {
             let at = without_zone(&at);
             let Some(peer) = self.peers.get_mut(&at).filter(|_| event == SocketEvent::HANDSHAKE_SUCCEEDED)
@@ -133,10 +139,10 @@ impl Pulse {
                 self.part(&target);
             }
             if before == State::Silent {
-                changes.push(Change { at, answers: true });
+                answers.push(Answer { at, answers: true });
             }
         }
-        changes
+        answers
     }
 
     fn part(&self, target: &Target) {

@@ -167,8 +167,9 @@ impl Supervision {
         let Some(pulse) = &mut self.pulse else { return };
         let now = Instant::now();
         pulse.follow(self.watched.iter().flat_map(Watched::greetable), now);
-        for change in pulse.turn(now) {
-            self.watched.iter().for_each(|watched| watched.pulse(&change, &self.status));
+        let (answers, interval) = (pulse.turn(now), pulse.interval());
+        for answer in answers {
+            self.watched.iter().for_each(|watched| watched.pulse(&answer, interval, &self.status));
         }
     }
 

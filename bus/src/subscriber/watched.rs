@@ -12,7 +12,7 @@ use zmq::SocketEvent;
 use super::discovery::Discovery;
 use super::dns::{NoService, Service};
 use super::link::{Connection, Link, Target};
-use super::pulse::Change;
+use super::pulse::Answer;
 use super::resolver::Question;
 use crate::monitor::Monitor;
 use crate::status::{AddressStatus, Traffic};
@@ -336,8 +336,10 @@ impl Watched {
         links.filter_map(|link| link.target.as_ref())
     }
 
-    /// Who is connected at an address of libzmq's does not answer any more, or again.
-    pub(super) fn pulse(&self, Change { at, answers }: &Change, status: &StatusBoard) {
+    /// Who is connected at an address of libzmq's does not answer any more, or again. From whose endpoint something has come
+    /// within the time to answer is not frozen, but takes no more connections.
+    pub(super) fn pulse(&self, Answer { at, answers }: &Answer, within: Duration, status: &StatusBoard) {
+        let answers = *answers || self.traffic.last_by_clock().is_some_and(|last| last.elapsed() < within);
         for index in (0..self.links.len()).filter(|index| !self.is_bound && self.is_at(*index, at)) {
             let Some(Link { address, .. }) = self.links.get(index) else { continue };
             let name = &self.name;
@@ -351,7 +353,7 @@ impl Watched {
             });
             match (changed, answers) {
                 (Some(true), false) => {
-                    warn!(endpoint = %name, %address, "connected, but who is there does not answer: is its process frozen?");
+                    warn!(endpoint = %name, %address, "connected, but who is there takes no connection or is frozen");
                 }
                 (Some(true), true) => info!(endpoint = %name, %address, "answers again"),
                 _ => {}

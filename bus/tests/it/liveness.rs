@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use bus::{Address, Context, DownReason, Options, Publish, State, Subscribe};
@@ -209,9 +210,42 @@ fn tcp_connections_really_have_the_keepalive_that_was_asked_for() {
                 Some((kind, when)) if kind == "02" && when > 1_000 => break when,
                 timer => assert!(std::time::Instant::now() < deadline, "no keepalive timer: {timer:?}"),
             }
-            std::thread::yield_now();
+            thread::yield_now();
         };
         // The system's own idle time is 7200 seconds.
         assert!((50_000..=100_100).contains(&when), "{when}");
     }
+}
+
+/// Leads one connection to a publisher, and refuses others, as one that is out of open files or a full gateway.
+fn narrow_gateway(to: &str) -> String {
+    let door = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, to) = (format!("tcp://{}", door.local_addr().unwrap()), to.replace("tcp://", ""));
+    thread::spawn(move || {
+        let (outside, _) = door.accept().unwrap();
+        drop(door);
+        let inside = TcpStream::connect(to).unwrap();
+        let (mut there, mut back) = (outside.try_clone().unwrap(), inside.try_clone().unwrap());
+        thread::spawn(move || std::io::copy(&mut there, &mut back));
+        std::io::copy(&mut &inside, &mut &outside)
+    });
+    address
+}
+
+#[test]
+fn who_takes_no_further_connection_is_responsive_as_long_as_it_publishes() {
+    let (peer, _monitor, address) = watched_peer();
+    let patient = Options { heartbeat_ivl: Duration::from_millis(200), ..Options::default() };
+    let context = Context::new(&patient).unwrap();
+    let mut subscriber = subscriber(&context, &[&endpoint("x", &narrow_gateway(&address))]);
+    assert_eq!(peer.recv_bytes(0).unwrap(), b"\x01");
+    let is_unresponsive = |state: &State| matches!(state, State::Unresponsive { .. });
+    wait_for_state(&subscriber, "x", is_unresponsive);
+    receive_until(&mut subscriber, |subscriber, _| {
+        peer.send_multipart([&b"org"[..], b"here"], 0).unwrap();
+        subscriber.status().endpoint("x").is_some_and(|it| it.addresses[0].state == State::Connected)
+    });
+    wait_for_state(&subscriber, "x", is_unresponsive);
+    let status = subscriber.status().endpoint("x").unwrap();
+    assert_eq!((status.addresses[0].connects, status.addresses[0].disconnects), (1, 0));
 }

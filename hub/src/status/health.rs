@@ -167,7 +167,9 @@ fn endpoint(endpoint: &EndpointStatus, is_needed: bool, limits: &Limits, found: 
             let why = match (&address.reason, address.state) {
                 (Some(reason), _) => reason,
                 (None, AddressState::Resolving) => "its name is being looked up",
-                (None, AddressState::Unresponsive) => "connected, but who is there does not answer",
+                (None, AddressState::Unresponsive) => {
+                    "connected, but who is there takes no connection or is frozen"
+                }
                 (None, _) => "connecting",
             };
             format!("{}: {why}", address.address)

@@ -184,6 +184,9 @@ pub enum LogFormat {
     Journald,
 }
 
+/// The shortest `zmq.heartbeat_ivl`: more connections than that are a burden to publishers.
+const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
+
 /// The hub's own part of the tree, and the names of the top-level tables that are not the hub's.
 pub(crate) fn check(
     tree: &Map<String, Value>,
@@ -275,6 +278,15 @@ fn out_of_range(settings: &Settings, origins: &Origins) -> Vec<Problem> {
     }
     if settings.zmq.io_threads == 0 {
         wrong(&["zmq", "io_threads"], "must be at least 1".to_owned());
+    }
+    let heartbeat = settings.zmq.heartbeat_ivl;
+    if !heartbeat.is_zero() && heartbeat < SHORTEST_HEARTBEAT {
+        wrong(
+            &["zmq", "heartbeat_ivl"],
+            format!(
+                "must be at least {SHORTEST_HEARTBEAT:?}, or \"0s\" for none: each is a connection to every publisher"
+            ),
+        );
     }
     let publish = &settings.publish.endpoint;
     if *publish != PublishSettings::default().endpoint && settings.endpoints.endpoint(publish).is_none() {

@@ -120,6 +120,10 @@ fn a_consumer_is_switched_on_by_its_key_and_gets_the_rest_of_its_table() {
 fn what_is_wrong_is_said_with_file_line_and_key() {
     let cases = [
         (
+            "zmq.heartbeat_ivl = \"99ms\"",
+            "here/hub.toml:1: zmq.heartbeat_ivl: must be at least 100ms, or \"0s\" for none: each is a connection to every publisher",
+        ),
+        (
             "[hub]\n\ndrain_dedline = \"1s\"",
             "here/hub.toml:3: hub.drain_dedline: unknown key; did you mean `drain_deadline`?",
         ),

@@ -40,3 +40,27 @@ fn of_an_endpoint_whose_addresses_change_those_that_stay_notice_nothing() {
     let numbers: Vec<_> = recorder.take().iter().map(|record| record["msg"]["n"].as_u64().unwrap()).collect();
     assert!(numbers.iter().copied().eq(0..sent), "of {sent}, {} came: {numbers:?}", numbers.len());
 }
+
+#[test]
+fn an_address_that_gets_another_name_loses_nothing() {
+    let scratch = Scratch::new();
+    let recorder = Recorder::pipe(&scratch, "recorder");
+    let mut publisher = TestPublisher::default();
+    let address = publisher.address().clone();
+    let named = |name: &str| {
+        let hub = told(&scratch).plugin("recorder");
+        let recorder = format!("recorder = {{ enabled = true, path = \"{}\" }}", recorder.path());
+        hub.config(&format!("endpoints.{name} = \"{address}\"\n{recorder}"))
+    };
+    let mut hub = named("a").start();
+    publisher.wait_for_subscriber("");
+    let (end, sent) = load(publisher);
+    for name in ["b", "a", "b"] {
+        assert_eq!(reload(&scratch, &named(name)).status.code(), Some(0));
+    }
+    drop(end);
+    let sent = sent.join().unwrap();
+    assert_eq!(hub.stop().code(), Some(0));
+    let numbers: Vec<_> = recorder.take().iter().map(|it| it["msg"]["n"].as_u64().unwrap()).collect();
+    assert!(numbers.iter().copied().eq(0..sent), "of {sent}, {} came", numbers.len());
+}

@@ -1,4 +1,4 @@
-//! How quick the journal is here: `cargo run --release -p journal --example measure [DIRECTORY]`.
+//! How quick the journal is here: `cargo run --release -p journal --example append [DIRECTORY]`.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for people")]
 
 use std::path::Path;
